@@ -1,0 +1,98 @@
+"""Reading `models.json`: text -> catalogue, or every problem with its key, its value and its fix."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from contract.catalogue import NAME, Catalogue, ModelEntry
+
+MAXIMUM_BYTES = 4 * 2**20
+SCHEMA_KEY = "$schema"  # editors find the published JSON Schema by it
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the file: where, what stands there, and what to write instead."""
+
+    key: str
+    value: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value}: {self.fix}"
+
+
+class CatalogueError(ValueError):
+    """The file is refused; the running catalogue stays."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("models.json: " + "; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def parse_catalogue(data: bytes) -> Catalogue:
+    """The bytes of a `models.json` -> its catalogue. Raises CatalogueError."""
+    entries = _read_object(data)
+    entries.pop(SCHEMA_KEY, None)
+    problems: list[Problem] = []
+    models: dict[str, ModelEntry] = {}
+    for name, raw in entries.items():
+        if not re.fullmatch(NAME, name):
+            problems.append(Problem(name, "this name", "use letters, digits, '.', '_' and '-', 64 at most"))
+            continue
+        try:
+            models[name] = ModelEntry.model_validate(raw)
+        except ValidationError as error:
+            problems += _explain(name, error)
+    if problems:
+        raise CatalogueError(tuple(problems))
+    try:
+        return Catalogue(models=models)
+    except ValidationError as error:
+        raise CatalogueError(tuple(_explain("", error))) from error
+
+
+def _read_object(data: bytes) -> dict[str, object]:
+    if len(data) > MAXIMUM_BYTES:
+        raise CatalogueError((Problem("the file", f"{len(data)} bytes", f"keep it under {MAXIMUM_BYTES} bytes"),))
+    try:
+        # A byte order mark is what Windows' editors write; it carries nothing.
+        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise CatalogueError((Problem("the file", "not valid JSON", str(error)),)) from error
+    if not isinstance(document, dict):
+        raise CatalogueError((Problem("the file", type(document).__name__, "write an object, one key per model"),))
+    return document
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key '{twice}' stands twice; keep one")
+    return found
+
+
+def _explain(name: str, error: ValidationError) -> list[Problem]:
+    return [
+        Problem(
+            ".".join(map(str, filter(None, (name, *detail["loc"])))) or "the file",
+            "missing" if detail["type"] == "missing" else _shown(detail["input"]),
+            _fix(detail["type"], detail["msg"]),
+        )
+        for detail in error.errors(include_url=False)
+    ]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _fix(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"no such key; the keys are {', '.join(ModelEntry.model_fields)}"
+    return message.removeprefix("Value error, ")
