@@ -1,0 +1,1 @@
+"""The control plane: which engines run, where, with how much memory. Sole holder of the Docker socket."""

@@ -1,0 +1,79 @@
+"""`python -m manager`: serves until SIGTERM, which drains and stops the engines; SIGKILL leaves them to be adopted."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from contract.catalogue_file import CatalogueError
+from manager.app import Manager, make_manager, make_runtime
+from manager.events import ShutdownWanted
+from manager.settings import ManagerSettings
+from manager.specification import EngineError
+
+HALF_OPEN_MILLISECONDS = 15_000
+
+
+class Server(uvicorn.Server):
+    """uvicorn would drop lease streams before engines are drained: signals are ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening_socket(settings: ManagerSettings) -> socket.socket:
+    """Peers that vanish without a word are noticed within 15 s; accepted connections inherit it."""
+    listener = socket.create_server((settings.manager_host, settings.manager_port), backlog=1024)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, HALF_OPEN_MILLISECONDS)
+    return listener
+
+
+async def serve(settings: ManagerSettings) -> None:
+    listener = listening_socket(settings)
+    runtime = make_runtime(settings)
+    await runtime.open()
+    manager = make_manager(settings, runtime)
+    await manager.adopt()
+    server = Server(uvicorn.Config(manager.app, log_config=None, access_log=False, lifespan="off", ws="none"))
+    supervising = asyncio.create_task(manager.control.supervisor.run(), name="supervisor")
+    _on_signals(manager)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+    # Whichever ends first ends the manager: a supervisor that broke must not leave a server that answers.
+    await asyncio.wait({supervising, serving}, return_when=asyncio.FIRST_COMPLETED)
+    manager.control.changes.close()
+    server.should_exit = server.force_exit = True
+    await serving
+    await runtime.close()
+    supervising.result()
+
+
+def _on_signals(manager: Manager) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, manager.control.post, ShutdownWanted())
+
+
+def main() -> int:
+    """Returns the exit status: 2 where the settings or the catalogue are wrong, 1 where the place cannot be used."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        asyncio.run(serve(ManagerSettings()))
+    except CatalogueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (EngineError, OSError) as error:
+        print(f"the manager cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""One run of one engine, from preparation to the end: a task that acts and reports, and decides nothing."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from manager.engines.kind import EngineKind
+from manager.events import EngineEnded, EngineEvent, EngineReady, PhaseReached
+from manager.readiness import Readiness
+from manager.runtimes.runtime import Runtime
+from manager.specification import EngineError, EngineSpec, Failure
+
+WATCH_SECONDS = 0.5
+TAIL_LINES = 40
+
+Post = Callable[[EngineEvent], None]
+Prepare = Callable[[], EngineSpec]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run is given. `prepare` verifies the weights and makes the specification; it may block."""
+
+    model: str
+    number: int
+    container: str
+    kind: EngineKind
+    prepare: Prepare
+    adopted: bool = False
+
+
+class Engine:
+    """Starts or adopts an engine, watches it until it ends, and ends it when asked."""
+
+    def __init__(self, run: Run, runtime: Runtime, client: httpx.AsyncClient, post: Post) -> None:
+        self.run = run
+        self.runtime = runtime
+        self.client = client
+        self.post = post
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.run.model}, run {self.run.number}, in {self.run.container}>"
+
+    def begin(self) -> None:
+        self._task = asyncio.create_task(self._live(), name=f"engine {self.run.model}")
+
+    def end(self, grace: float) -> None:
+        """Asks for the end; `EngineEnded` follows when all traces are gone."""
+        life = self._task
+        self._task = asyncio.create_task(self._cut_short(life, grace), name=f"end of engine {self.run.model}")
+
+    def abandon(self) -> None:
+        """Leaves the engine running without a watcher, for the next manager to adopt."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _live(self) -> None:
+        try:
+            spec = await asyncio.to_thread(self.run.prepare)
+            await self._make_ready(spec)
+            self.post(EngineReady(self.run.model, self.run.number, spec))
+            failure = await self._watch()
+        except EngineError as error:
+            failure = await self._with_tail(error.failure)
+        await self._finish(0, failure)
+
+    async def _cut_short(self, life: asyncio.Task[None] | None, grace: float) -> None:
+        if life is not None:
+            life.cancel()
+            # What it had begun is over before its traces are removed.
+            await asyncio.wait([life])
+        await self._finish(grace, None)
+
+    async def _make_ready(self, spec: EngineSpec) -> None:
+        if not self.run.adopted:
+            self._report("creating the engine")
+            await self.runtime.start(spec)
+        readiness = Readiness(
+            self.client,
+            self.run.kind,
+            exit_of=lambda: self.runtime.exit_of(spec.container),
+            log_tail=lambda: self.runtime.tail(spec.container, TAIL_LINES),
+        )
+        await readiness.wait(await self.runtime.endpoint(spec, None), self.run.model, self._report)
+
+    async def _watch(self) -> Failure:
+        """Returns why the engine ended. A runtime that does not answer says nothing about the engine."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                ended = await self.runtime.exit_of(self.run.container)
+            except EngineError:
+                continue
+            if ended is not None:
+                return await self._with_tail(Failure("engine_died", str(ended)))
+
+    async def _with_tail(self, failure: Failure) -> Failure:
+        if failure.log_tail:
+            return failure
+        try:
+            tail = await self.runtime.tail(self.run.container, TAIL_LINES)
+        except EngineError:
+            return failure
+        return Failure(failure.code, failure.reason, tail)
+
+    async def _finish(self, grace: float, failure: Failure | None) -> None:
+        try:
+            await self.runtime.stop(self.run.container, grace)
+        except EngineError as error:
+            failure = failure or error.failure
+        self.post(EngineEnded(self.run.model, self.run.number, failure))
+
+    def _report(self, phase: str) -> None:
+        self.post(PhaseReached(self.run.model, self.run.number, phase))

@@ -1,0 +1,144 @@
+"""vLLM: text models, on NVIDIA GPUs by the official image, on the CPU by our own.
+
+Facts are of vLLM 0.32.0: flags and metrics as its `--help` and `/metrics` name them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contract.catalogue import ArgumentValue, ModelType
+from manager.engines.arguments import ArgumentRule, as_flags, problem_with_arguments
+from manager.engines.kind import Call, Metrics, Order, Probe, SleepLevel
+from manager.specification import DeviceKind, EngineSpec
+
+GPU_IMAGE = "vllm/vllm-openai:v0.32.0"
+CPU_IMAGE = "roundhouse-vllm-cpu:0.32.0"
+GIB = 2**30
+
+# What models.json may say. Left out on purpose: all that loads code, opens a port, reads a path or drops a guard.
+ARGUMENTS: Mapping[str, ArgumentRule] = {
+    "max-model-len": ArgumentRule(int, 1, 10_000_000),
+    "max-num-seqs": ArgumentRule(int, 1, 4096),
+    "max-num-batched-tokens": ArgumentRule(int, 1, 1_000_000),
+    "dtype": ArgumentRule(str, choices=("auto", "bfloat16", "float16", "float32", "half", "float")),
+    "quantization": ArgumentRule(
+        str, choices=("awq", "awq_marlin", "gptq", "gptq_marlin", "fp8", "bitsandbytes", "compressed-tensors")
+    ),
+    "kv-cache-dtype": ArgumentRule(str, choices=("auto", "fp8", "fp8_e4m3", "fp8_e5m2")),
+    "enforce-eager": ArgumentRule(bool),
+    "enable-prefix-caching": ArgumentRule(bool),
+    "enable-chunked-prefill": ArgumentRule(bool),
+    "enable-auto-tool-choice": ArgumentRule(bool),
+    "tool-call-parser": ArgumentRule(str, choices=("hermes", "llama3_json", "llama4_json", "mistral", "qwen3_coder")),
+    "reasoning-parser": ArgumentRule(str, choices=("deepseek_r1", "qwen3", "glm45", "openai_gptoss")),
+    "seed": ArgumentRule(int, 0, 2**32 - 1),
+}
+ENVIRONMENT = frozenset({"VLLM_LOGGING_LEVEL", "VLLM_ATTENTION_BACKEND", "OMP_NUM_THREADS"})
+
+
+METRICS = Metrics(
+    running="vllm:num_requests_running",
+    waiting="vllm:num_requests_waiting",
+    progress=("vllm:prompt_tokens_total", "vllm:generation_tokens_total"),
+)
+
+
+@dataclass(frozen=True)
+class Vllm:
+    """vLLM's OpenAI server."""
+
+    name: str = "vllm"
+    default_for: frozenset[ModelType] = frozenset({ModelType.TEXT})
+    default_port: int = 8000
+    start_deadline: float = 1200
+    hang_timeout: float = 120
+    health_path: str = "/health"
+    metrics: Metrics = METRICS
+    phases: tuple[tuple[str, str], ...] = (
+        ("non-default args", "reading the model's configuration"),
+        ("Initializing a V1 LLM engine", "initializing the engine"),
+        ("Starting to load model", "loading weights"),
+        ("Loading weights took", "preparing memory"),
+        ("GPU KV cache size", "preparing memory"),
+        ("Capturing CUDA graphs", "capturing CUDA graphs"),
+        ("init engine", "starting the server"),
+    )
+
+    def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
+        """Level 1 keeps the weights in host memory, level 2 drops them and reads them again. Not on the CPU."""
+        if device is DeviceKind.CPU:
+            return ()
+        wake = Call("POST", "/wake_up")
+        reload = (
+            Call("POST", "/wake_up", {"tags": "weights"}),
+            Call("POST", "/collective_rpc", {"method": "reload_weights"}),
+            Call("POST", "/wake_up", {"tags": "kv_cache"}),
+        )
+        return (
+            SleepLevel(1, (Call("POST", "/sleep", {"level": "1"}),), (wake,)),
+            SleepLevel(2, (Call("POST", "/sleep", {"level": "2"}),), reload),
+        )
+
+    def probe(self, name: str) -> Probe:
+        return Probe("/v1/completions", {"model": name, "prompt": "a", "max_tokens": 1, "temperature": 0})
+
+    def problem_with(self, args: Mapping[str, ArgumentValue], env: Mapping[str, str]) -> str | None:
+        unknown = sorted(set(env) - ENVIRONMENT)
+        if unknown:
+            return f"env.{unknown[0]}: not allowed for vllm; allowed are {', '.join(sorted(ENVIRONMENT))}"
+        return problem_with_arguments(self.name, args, ARGUMENTS)
+
+    def specify(self, order: Order) -> EngineSpec:
+        """An entry -> its container. The engine answers to the model's name and to all of its aliases."""
+        entry, placement = order.entry, order.placement
+        on_cpu = placement.kind is DeviceKind.CPU
+        return EngineSpec(
+            model=order.name,
+            engine=self.name,
+            container=order.container,
+            port=entry.port or self.default_port,
+            fixed_port=entry.port is not None,
+            image=CPU_IMAGE if on_cpu else GPU_IMAGE,
+            module="vllm.entrypoints.openai.api_server",
+            arguments=(
+                *("--model", order.weights.path),
+                *("--served-model-name", order.name, *entry.aliases),
+                *(_cpu_arguments() if on_cpu else _cuda_arguments(order)),
+                *as_flags(entry.args),
+            ),
+            env={**_environment(order), **entry.env},
+            memory_limit=placement.memory + (4 if on_cpu else 16) * GIB,
+            placement=placement,
+        )
+
+
+def _cpu_arguments() -> tuple[str, ...]:
+    # Graph compilation costs minutes on a CPU and gains nothing for small models.
+    return ("--enforce-eager",)
+
+
+def _cuda_arguments(order: Order) -> tuple[str, ...]:
+    placement = order.placement
+    share = min(0.95, placement.memory / placement.total) if placement.total else 0.9
+    return (
+        *("--gpu-memory-utilization", f"{share:.3f}"),
+        *("--tensor-parallel-size", str(len(placement.devices))),
+    )
+
+
+def _environment(order: Order) -> dict[str, str]:
+    cache = order.inside.cache
+    env = {
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CACHE_ROOT": f"{cache}/vllm",
+        "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
+        "TRITON_CACHE_DIR": f"{cache}/triton",
+    }
+    if order.placement.kind is DeviceKind.CPU:
+        # A quarter of the memory for the keys and values of the context, in whole GiB as vLLM wants it.
+        env["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, order.placement.memory // (4 * GIB)))
+    return env
+
+
+ENGINE = Vllm()

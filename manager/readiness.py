@@ -1,0 +1,74 @@
+"""Is an engine healthy, exited, or past its deadline? Ready is more than healthy: a one-token probe has passed."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from manager.engines.kind import EngineKind
+from manager.specification import EngineError, Exit
+
+POLL_SECONDS = 0.1
+LOG_SECONDS = 1.0
+PROBE_DEADLINE = 120.0
+
+ExitOf = Callable[[], Awaitable[Exit | None]]
+LogTail = Callable[[], Awaitable[tuple[str, ...]]]
+Report = Callable[[str], None]
+
+
+class Readiness:
+    """Watches one start. `exit_of` and `log_tail` are the runtime's, `report` is told each phase."""
+
+    def __init__(self, client: httpx.AsyncClient, kind: EngineKind, exit_of: ExitOf, log_tail: LogTail) -> None:
+        self.client = client
+        self.kind = kind
+        self.exit_of = exit_of
+        self.log_tail = log_tail
+
+    async def wait(self, endpoint: str, model: str, report: Report) -> None:
+        """Returns when the engine serves. Raises EngineError when it exits or its deadline passes."""
+        deadline = time.monotonic() + self.kind.start_deadline
+        read_log_at = 0.0
+        while not await self.is_healthy(endpoint):
+            await self._raise_if_over(deadline)
+            if time.monotonic() >= read_log_at:
+                report(phase_of(await self.log_tail(), self.kind.phases))
+                read_log_at = time.monotonic() + LOG_SECONDS
+            await asyncio.sleep(POLL_SECONDS)
+        report("first token")
+        await self.probe(endpoint, model)
+
+    async def is_healthy(self, endpoint: str) -> bool:
+        try:
+            answer = await self.client.get(endpoint + self.kind.health_path)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == httpx.codes.OK
+
+    async def probe(self, endpoint: str, model: str) -> None:
+        """The data-plane proof. Raises EngineError with the engine's own words where it fails."""
+        probe = self.kind.probe(model)
+        try:
+            answer = await self.client.post(endpoint + probe.path, json=dict(probe.body), timeout=PROBE_DEADLINE)
+        except httpx.TransportError as error:
+            raise EngineError("engine_start_failed", f"the probe got no answer: {type(error).__name__}") from error
+        if answer.status_code != httpx.codes.OK:
+            reason = f"the probe was answered with status {answer.status_code}: {answer.text[:500]}"
+            raise EngineError("engine_start_failed", reason)
+
+    async def _raise_if_over(self, deadline: float) -> None:
+        ended = await self.exit_of()
+        if ended is not None:
+            raise EngineError("engine_start_failed", f"{ended} while starting", await self.log_tail())
+        if time.monotonic() >= deadline:
+            reason = f"not healthy within {self.kind.start_deadline:.0f} s"
+            raise EngineError("engine_start_timeout", reason, await self.log_tail())
+
+
+def phase_of(log: tuple[str, ...], phases: tuple[tuple[str, str], ...]) -> str:
+    """The latest phase whose mark stands in the log."""
+    text = "\n".join(log)
+    reached = [phase for mark, phase in phases if mark in text]
+    return reached[-1] if reached else "starting the engine"

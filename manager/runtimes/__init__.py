@@ -1,0 +1,1 @@
+"""Where specifications run. One file per place: `docker`, `process`."""

@@ -1,0 +1,148 @@
+"""Engines as local processes, for machines without Docker. It isolates nothing.
+
+Each engine is a session of its own with its log in a file, and outlives the manager. `run/engines/<container>.json`
+is its record: pid, start time, specification hash, port. Adoption needs pid and start time to match, so a pid that
+the system gave to somebody else is never touched. The exit status is written beside it by the shell that waits.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from manager.runtimes.logs import follow_file, last_lines
+from manager.runtimes.records import Record, RecordFolder
+from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Found, Inside
+
+LOOPBACK = "127.0.0.1"
+POLL_SECONDS = 0.1
+# The trap keeps the shell alive while its group is told to end, so that it can still write the status; unlike an
+# ignored signal, a trap is not inherited by the engine. Arguments are passed as words and never read by the shell.
+KEEPER = 'trap : TERM INT; status=$1; shift; "$@"; echo $? >"$status.new" && mv "$status.new" "$status"'
+
+
+class ProcessRuntime:
+    """Runs specifications as sessions. `engines_dir` holds a virtual environment per engine.
+
+    `environment` is what every engine gets beside its specification's own.
+    """
+
+    def __init__(
+        self, run_dir: Path, engines_dir: Path, models_dir: Path, hub_dir: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.environment = dict(environment)
+        self.records = RecordFolder(run_dir.resolve() / "engines")
+        self.logs_dir = run_dir.resolve() / "logs"
+        self.engines_dir = engines_dir.absolute()
+        self.inside = Inside(str(models_dir.resolve()), str(hub_dir.resolve()), str(run_dir.resolve() / "cache"))
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    async def open(self) -> None:
+        for folder in (self.records.folder, self.logs_dir, Path(self.inside.cache)):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    async def close(self) -> None:
+        """Nothing to give back: engines outlive the manager."""
+
+    async def found(self) -> tuple[Found, ...]:
+        return tuple(
+            Found(record.model, record.container, record.spec_hash, record.is_running) for record in self.records.all()
+        )
+
+    async def start(self, spec: EngineSpec) -> None:
+        if spec.external:
+            raise EngineError("engine_start_failed", f"{spec.model} names no source: a made container needs Docker")
+        python = self.engines_dir / spec.engine / "bin" / "python"
+        if not python.exists():
+            raise EngineError("engine_not_installed", f"{python} is not there; run ./setup.sh to install {spec.engine}")
+        await self.stop(spec.container, 0)
+        port = spec.port if spec.fixed_port else _free_port()
+        command = [str(python), "-m", spec.module, *spec.listening(LOOPBACK, port)]
+        child = self._spawn(spec, command)
+        self._children[spec.container] = child
+        started = psutil.Process(child.pid).create_time()
+        self.records.write(Record(spec.model, spec.container, spec.hash, port, child.pid, started))
+
+    async def stop(self, container: str, grace: float) -> None:
+        record = self.records.read(container)
+        if record is None:
+            return
+        if record.is_running:
+            _signal_group(record.pid, signal.SIGTERM)
+            await self._wait_gone(record, grace)
+        # Helpers may outlive the engine in its session. While they do, nobody else is given the session's number.
+        if record.is_running or not psutil.pid_exists(record.pid):
+            _signal_group(record.pid, signal.SIGKILL)
+            await self._wait_gone(record, grace=5)
+        self.records.remove(container)
+
+    async def exit_of(self, container: str) -> Exit | None:
+        self._reap(container)
+        record = self.records.read(container)
+        if record is not None and record.is_running:
+            return None
+        return Exit(self.records.status_of(container))
+
+    async def endpoint(self, spec: EngineSpec, peer: str | None) -> str:
+        record = self.records.read(spec.container)
+        if record is None:
+            raise EngineError("engine_died", "the engine's record is gone")
+        return f"http://{LOOPBACK}:{record.port}"
+
+    async def tail(self, container: str, lines: int) -> tuple[str, ...]:
+        return last_lines(self._log_file(container), lines)
+
+    def logs(self, container: str, lines: int, follow: bool) -> AsyncIterator[bytes]:
+        return follow_file(self._log_file(container), lines, follow)
+
+    def _spawn(self, spec: EngineSpec, command: list[str]) -> subprocess.Popen[bytes]:
+        status = str(self.records.status_file(spec.container))
+        with self._log_file(spec.container).open("wb") as log:
+            return subprocess.Popen(
+                ["/bin/sh", "-c", KEEPER, "roundhouse-engine", status, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.records.folder,
+                env={**self.environment, **_visible_devices(spec), **spec.env},
+                start_new_session=True,
+            )
+
+    async def _wait_gone(self, record: Record, grace: float) -> None:
+        for _ in range(round(grace / POLL_SECONDS)):
+            self._reap(record.container)
+            if not record.is_running:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _log_file(self, container: str) -> Path:
+        return self.logs_dir / f"{container}.log"
+
+    def _reap(self, container: str) -> None:
+        child = self._children.get(container)
+        if child is not None and child.poll() is not None:
+            del self._children[container]
+
+
+def _visible_devices(spec: EngineSpec) -> dict[str, str]:
+    if spec.placement.kind is not DeviceKind.CUDA:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(device.removeprefix("cuda:") for device in spec.placement.devices)}
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
