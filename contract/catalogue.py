@@ -121,16 +121,6 @@ class Catalogue(BaseModel):
 
     models: Mapping[str, ModelEntry]
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        claimed: dict[str, str] = {}
-        for name, entry in self.models.items():
-            for claim in _claims(name, entry):
-                if claim in claimed:
-                    raise ValueError(f"{name}: {claim} is taken by {claimed[claim]}; give each its own")
-                claimed[claim] = name
-        return self
-
     def resolve(self, name: str) -> str | None:
         """A model's name or alias -> its name, or None."""
         return name if name in self.models else self.by_alias.get(name)
@@ -143,10 +133,3 @@ class Catalogue(BaseModel):
     def default_for(self, kind: ModelType) -> str | None:
         """The model that answers for a type when a request names none, or None."""
         return next((name for name, entry in self.models.items() if kind in entry.default_for), None)
-
-
-def _claims(name: str, entry: ModelEntry) -> list[str]:
-    """What only one model may have, each in words."""
-    claims = [f"the name '{label}'" for label in (name, *entry.aliases)]
-    claims += [f"the default for '{kind}'" for kind in entry.default_for]
-    return [*claims, f"the container '{entry.container}'"] if entry.container else claims

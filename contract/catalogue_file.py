@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -46,12 +47,28 @@ def parse_catalogue(data: bytes) -> Catalogue:
             models[name] = ModelEntry.model_validate(raw)
         except ValidationError as error:
             problems += _explain(name, error)
+    problems += _taken_twice(models)
     if problems:
         raise CatalogueError(tuple(problems))
-    try:
-        return Catalogue(models=models)
-    except ValidationError as error:
-        raise CatalogueError(tuple(_explain("", error))) from error
+    return Catalogue(models=models)
+
+
+def _taken_twice(models: Mapping[str, ModelEntry]) -> Iterator[Problem]:
+    """Names, containers and defaults that a second model claims."""
+    owners: dict[str, str] = {f"the name '{name}'": name for name in models}
+    for name, entry in models.items():
+        for key, claim in _claims(entry):
+            owner = owners.setdefault(claim, name)
+            if owner != name:
+                yield Problem(f"{name}.{key}", claim, f"taken by {owner}; give each its own")
+
+
+def _claims(entry: ModelEntry) -> Iterator[tuple[str, str]]:
+    """What only one model may have: the key, and the claim in words."""
+    yield from (("aliases", f"the name '{alias}'") for alias in entry.aliases)
+    yield from (("default_for", f"the default for '{kind}'") for kind in entry.default_for)
+    if entry.container is not None:
+        yield "container", f"the container '{entry.container}'"
 
 
 def _read_object(data: bytes) -> dict[str, object]:

@@ -22,9 +22,9 @@ def parse_bytes(value: object) -> int:
 
 def show_bytes(amount: int) -> str:
     """Bytes -> the shortest text in binary units: 8589934592 -> `8 GiB`."""
-    for power, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+    for power, unit in ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if amount >= power:
-            return f"{amount / power:.4g} {unit}"
+            return f"{round(amount / power, 2):g} {unit}"
     return f"{amount} B"
 
 

@@ -1,0 +1,113 @@
+"""Catalogue entry -> argument list, as a table."""
+
+import pytest
+
+from contract.catalogue import ArgumentValue, ModelEntry, ModelType
+from manager.engines import ENGINES, engine_for, registry
+from manager.engines.kind import Order, Weights
+from manager.engines.vllm import CPU_IMAGE, ENGINE, GPU_IMAGE
+from manager.specification import DeviceKind, EngineSpec, Inside, Placement
+
+GIB = 2**30
+CPU = Placement(DeviceKind.CPU, ("cpu",), 4 * GIB, 20 * GIB)
+GPU = Placement(DeviceKind.CUDA, ("cuda:0",), 12 * GIB, 24 * GIB)
+PAIR = Placement(DeviceKind.CUDA, ("cuda:0", "cuda:1"), 12 * GIB, 24 * GIB)
+
+
+def specified(placement: Placement, **entry: object) -> EngineSpec:
+    order = Order(
+        name="m",
+        entry=ModelEntry.model_validate({"type": "text", "source": "./m", **entry}),
+        container="rh-m",
+        weights=Weights("/models/m", GIB),
+        placement=placement,
+        inside=Inside("/models", "/hub", "/cache"),
+    )
+    return ENGINE.specify(order)
+
+
+@pytest.mark.parametrize(
+    ("placement", "entry", "arguments"),
+    [
+        (CPU, {}, "--model /models/m --served-model-name m --enforce-eager"),
+        (CPU, {"aliases": ["gpt-4o", "org/m"]}, "--model /models/m --served-model-name m gpt-4o org/m --enforce-eager"),
+        (
+            GPU,
+            {"args": {"max-model-len": 8192, "dtype": "auto"}},
+            "--model /models/m --served-model-name m --gpu-memory-utilization 0.500 --tensor-parallel-size 1 "
+            "--dtype auto --max-model-len 8192",
+        ),
+        (
+            PAIR,
+            {"args": {"enable-prefix-caching": False, "enforce-eager": True}},
+            "--model /models/m --served-model-name m --gpu-memory-utilization 0.500 --tensor-parallel-size 2 "
+            "--no-enable-prefix-caching --enforce-eager",
+        ),
+    ],
+)
+def test_an_entry_becomes_an_argument_list(placement: Placement, entry: dict[str, object], arguments: str) -> None:
+    assert specified(placement, **entry).arguments == tuple(arguments.split())
+
+
+def test_the_image_follows_from_the_device() -> None:
+    assert specified(CPU).image == CPU_IMAGE
+    assert specified(GPU).image == GPU_IMAGE
+    assert ":" in GPU_IMAGE, "pinned"
+
+
+def test_the_engine_is_offline_and_sends_no_usage_statistics() -> None:
+    env = specified(CPU).env
+    assert (env["HF_HUB_OFFLINE"], env["VLLM_NO_USAGE_STATS"], env["VLLM_CPU_KVCACHE_SPACE"]) == ("1", "1", "1")
+
+
+def test_the_port_is_the_entrys_own_or_the_engines_default() -> None:
+    assert (specified(CPU).port, specified(CPU).fixed_port) == (8000, False)
+    assert (specified(CPU, port=8001).port, specified(CPU, port=8001).fixed_port) == (8001, True)
+
+
+def test_the_same_entry_has_the_same_hash_and_another_has_another() -> None:
+    assert specified(CPU).hash == specified(CPU).hash
+    assert specified(CPU).hash != specified(CPU, args={"seed": 1}).hash
+    assert specified(CPU).hash != specified(GPU).hash
+
+
+@pytest.mark.parametrize(
+    ("args", "fix"),
+    [
+        ({"trust-remote-code": True}, "not allowed for vllm; allowed are"),
+        ({"api-key": "x"}, "not allowed"),
+        ({"max-model-len; rm -rf /": 1}, "not allowed"),
+        ({"max-model-len": "2048; ls"}, "type int"),
+        ({"max-model-len": True}, "type int"),
+        ({"max-model-len": 0}, "number from 1"),
+        ({"enforce-eager": 1}, "type bool"),
+        ({"dtype": "float8 --host 0.0.0.0"}, "one of auto"),
+        ({"quantization": "$(id)"}, "one of awq"),
+    ],
+)
+def test_arguments_outside_the_allow_list_are_refused_with_the_fix(args: dict[str, ArgumentValue], fix: str) -> None:
+    problem = ENGINE.problem_with(args, {})
+    assert problem is not None
+    assert fix in problem
+
+
+def test_the_environment_has_an_allow_list_too() -> None:
+    assert ENGINE.problem_with({}, {"LD_PRELOAD": "/tmp/x.so"}) is not None
+    assert ENGINE.problem_with({}, {"VLLM_LOGGING_LEVEL": "DEBUG"}) is None
+
+
+def test_sleep_does_not_exist_on_the_cpu_and_has_two_levels_on_a_gpu() -> None:
+    assert ENGINE.sleep_levels(DeviceKind.CPU) == ()
+    assert [level.level for level in ENGINE.sleep_levels(DeviceKind.CUDA)] == [1, 2]
+
+
+def test_a_type_finds_its_engine_and_a_name_overrides_it() -> None:
+    assert engine_for(ENGINES, [ModelType.TEXT], None) is ENGINE
+    assert engine_for(ENGINES, [ModelType.VIDEO], None) is None
+    assert engine_for(ENGINES, [ModelType.VIDEO], "vllm") is ENGINE
+    assert engine_for(ENGINES, [ModelType.TEXT], "nope") is None
+
+
+def test_two_engines_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two engines are named vllm"):
+        registry([ENGINE, ENGINE])
