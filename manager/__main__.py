@@ -36,22 +36,33 @@ def listening_socket(settings: ManagerSettings) -> socket.socket:
 
 
 async def serve(settings: ManagerSettings) -> None:
+    """One manager's life, from its socket to the end of its engines."""
     listener = listening_socket(settings)
     runtime = make_runtime(settings)
     await runtime.open()
     manager = make_manager(settings, runtime)
+    _on_signals(manager)
+    await serve_on(manager, listener)
+    await runtime.close()
+
+
+async def serve_on(manager: Manager, listener: socket.socket) -> None:
+    """Adopts, then serves until the supervisor has ended."""
     await manager.adopt()
     server = Server(uvicorn.Config(manager.app, log_config=None, access_log=False, lifespan="off", ws="none"))
     supervising = asyncio.create_task(manager.control.supervisor.run(), name="supervisor")
-    _on_signals(manager)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
-    # Whichever ends first ends the manager: a supervisor that broke must not leave a server that answers.
-    await asyncio.wait({supervising, serving}, return_when=asyncio.FIRST_COMPLETED)
-    manager.control.changes.close()
-    server.should_exit = server.force_exit = True
-    await serving
-    await runtime.close()
-    supervising.result()
+    try:
+        # Whichever ends first ends the manager: a supervisor that broke must not leave a server that answers.
+        await asyncio.wait({supervising, serving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        manager.control.changes.close()
+        supervising.cancel()
+        server.should_exit = server.force_exit = True
+        await asyncio.gather(serving, supervising, return_exceptions=True)
+        await manager.effects.client.aclose()
+    if not supervising.cancelled():
+        supervising.result()
 
 
 def _on_signals(manager: Manager) -> None:

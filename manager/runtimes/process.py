@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -40,7 +41,6 @@ class ProcessRuntime:
         self.logs_dir = run_dir.resolve() / "logs"
         self.engines_dir = engines_dir.absolute()
         self.inside = Inside(str(models_dir.resolve()), str(hub_dir.resolve()), str(run_dir.resolve() / "cache"))
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     async def open(self) -> None:
         for folder in (self.records.folder, self.logs_dir, Path(self.inside.cache)):
@@ -64,7 +64,8 @@ class ProcessRuntime:
         port = spec.port if spec.fixed_port else _free_port()
         command = [str(python), "-m", spec.module, *spec.listening(LOOPBACK, port)]
         child = self._spawn(spec, command)
-        self._children[spec.container] = child
+        # Waited for by a thread of its own, so that no engine that ended stays behind as a zombie.
+        threading.Thread(target=child.wait, daemon=True, name=f"waits for {spec.container}").start()
         started = psutil.Process(child.pid).create_time()
         self.records.write(Record(spec.model, spec.container, spec.hash, port, child.pid, started))
 
@@ -82,7 +83,6 @@ class ProcessRuntime:
         self.records.remove(container)
 
     async def exit_of(self, container: str) -> Exit | None:
-        self._reap(container)
         record = self.records.read(container)
         if record is not None and record.is_running:
             return None
@@ -115,18 +115,12 @@ class ProcessRuntime:
 
     async def _wait_gone(self, record: Record, grace: float) -> None:
         for _ in range(round(grace / POLL_SECONDS)):
-            self._reap(record.container)
             if not record.is_running:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
     def _log_file(self, container: str) -> Path:
         return self.logs_dir / f"{container}.log"
-
-    def _reap(self, container: str) -> None:
-        child = self._children.get(container)
-        if child is not None and child.poll() is not None:
-            del self._children[container]
 
 
 def _visible_devices(spec: EngineSpec) -> dict[str, str]:
