@@ -68,8 +68,10 @@ class Transitions:
     def engine_ready(self, model: Model, run: int, spec: EngineSpec, now: float) -> None:
         if run != model.run or model.state is not ModelState.STARTING or model.engine is None:
             return
-        log.info("%s is ready after %.1f s", model.name, now - model.started_at)
-        if not model.engine.run.adopted:
+        if model.engine.run.adopted:
+            log.info("%s is adopted", model.name)
+        else:
+            log.info("%s is ready after %.1f s", model.name, now - model.started_at)
             model.usual_seconds = now - model.started_at
         model.state, model.spec, model.failure = ModelState.READY, spec, None
         model.ready_since = model.last_used = now

@@ -1,0 +1,180 @@
+"""A whole Roundhouse for the tests: a manager and a proxy as a user would run them, and the means to hurt them."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+import httpx
+import psutil
+from openai import OpenAI
+
+ROOT = Path(__file__).parents[2]
+MODEL = "smollm2"
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(is_so: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Waits until something is so. Raises AssertionError with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Stack:
+    """`runtime` is `process` or `docker`; `folder` holds the run folder and the logs."""
+
+    runtime: str
+    folder: Path
+    manager_port: int = field(default_factory=free_port)
+    proxy_port: int = field(default_factory=free_port)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def instance(self) -> str:
+        return f"rhtest-{self.runtime}"
+
+    @property
+    def container(self) -> str:
+        return f"{self.instance}-{MODEL}"
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy_port}"
+
+    def client(self, timeout: float = 600, max_retries: int = 0) -> OpenAI:
+        return OpenAI(base_url=f"{self.base_url}/v1", api_key="none", timeout=timeout, max_retries=max_retries)
+
+    def start(self, name: str) -> None:
+        """`manager` or `proxy`, as a process of its own with its log in the folder."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", name],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        port = self.manager_port if name == "manager" else self.proxy_port
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), f"{name} answers: {self.log_of(name)}", 60)
+
+    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        return process.wait(60)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {
+            "MANAGER_PORT": self.manager_port,
+            "PROXY_PORT": self.proxy_port,
+            "MANAGER_URL": f"http://127.0.0.1:{self.manager_port}",
+            "RUNTIME": self.runtime,
+            "INSTANCE": self.instance,
+            "RUN_DIR": self.folder / "run",
+            "TOKEN_FILE": self.folder / "run" / "token",
+            "HUB_DIR": self.folder / "hub",
+            "MODELS_DIR": ROOT / "models",
+        }
+        return {**os.environ, **{f"ROUNDHOUSE_{key}": str(value) for key, value in ours.items()}}
+
+    def log_of(self, name: str) -> str:
+        file = self.folder / f"{name}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def starts(self) -> int:
+        """How often an engine became ready, as the manager's log says."""
+        return self.log_of("manager").count(f"{MODEL} is ready after")
+
+    def state(self) -> str:
+        answer = httpx.get(f"{self.base_url}/admin/models/{MODEL}", trust_env=False)
+        return str(answer.json()["state"])
+
+    def unload(self) -> None:
+        httpx.post(f"{self.base_url}/admin/models/{MODEL}/unload", trust_env=False).raise_for_status()
+        eventually(lambda: self.state() == "stopped", "the model is stopped")
+
+    def load(self) -> None:
+        httpx.post(f"{self.base_url}/admin/models/{MODEL}/load", trust_env=False).raise_for_status()
+        eventually(lambda: self.state() == "ready", "the model is ready", 300)
+
+    def engine_identity(self) -> str:
+        """The same as long as the same engine runs."""
+        if self.runtime == "docker":
+            return str(docker.from_env().containers.get(self.container).id)
+        return (self.folder / "run" / "engines" / f"{self.container}.json").read_text()
+
+    def engine_address(self) -> str:
+        if self.runtime == "docker":
+            networks = docker.from_env().containers.get(self.container).attrs["NetworkSettings"]["Networks"]
+            return f"http://{networks[f'{self.container}-net']['IPAddress']}:8000"
+        return f"http://127.0.0.1:{self._record()['port']}"
+
+    def _record(self) -> dict[str, str | int | float]:
+        record: dict[str, str | int | float] = json.loads(self.engine_identity())
+        return record
+
+    def kill_engine(self) -> None:
+        """Without a word, as the kernel's out-of-memory killer does it."""
+        if self.runtime == "docker":
+            docker.from_env().containers.get(self.container).kill()
+            return
+        for child in psutil.Process(int(self._record()["pid"])).children(recursive=True):
+            child.kill()
+
+    def leftovers(self) -> list[str]:
+        """Processes, containers and networks of this stack that are still there."""
+        if self.runtime == "docker":
+            ours: dict[str, str | list[str] | bool] = {"label": f"roundhouse.instance={self.instance}"}
+            client = docker.from_env()
+            containers = [str(each.name) for each in client.containers.list(all=True, filters=ours)]
+            return containers + [str(each.name) for each in client.networks.list(filters=ours)]
+        marks = (str(self.folder), str(self.manager_port))
+        mine = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            told = " ".join(process.info["cmdline"] or []) + str((process.info["environ"] or {}).get("VLLM_CACHE_ROOT"))
+            if any(mark in told for mark in marks):
+                mine.append(str(process))
+        return mine
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def running_stack(runtime: str, folder: Path) -> Iterator[Stack]:
+    """A stack until the end of the block, and then nothing of it."""
+    (folder / "hub").mkdir()
+    stack = Stack(runtime, folder)
+    try:
+        stack.start("manager")
+        stack.start("proxy")
+        yield stack
+    finally:
+        for name in ("proxy", "manager"):
+            if name in stack.processes:
+                stack.end(name)
+        print(stack.log_of("manager"), stack.log_of("proxy"), sep="\n")

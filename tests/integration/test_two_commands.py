@@ -1,0 +1,92 @@
+"""The two commands, run for real with each runtime: a first answer, nothing held, and nothing left behind.
+
+What takes minutes on a bare machine is here already: `./setup.sh test` has prepared it.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.docker_host import leftovers
+from tests.docs.markdown import ROOT
+from tests.integration.stack import free_port
+
+SECOND_SETUP_SECONDS = 90
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.engine]
+
+
+class Box:
+    """A stack of a test's own beside all others."""
+
+    def __init__(self, runtime: str, run_dir: Path) -> None:
+        self.runtime = runtime
+        self.run_dir = run_dir
+        self.instance = f"rhtest-two-{runtime}"
+        self.env = {
+            **os.environ,
+            "ROUNDHOUSE_RUN_DIR": str(run_dir),
+            "ROUNDHOUSE_PORT": str(free_port()),
+            "ROUNDHOUSE_MANAGER_PORT": str(free_port()),
+            "ROUNDHOUSE_INSTANCE": self.instance,
+            "ROUNDHOUSE_RUNTIME": runtime,
+        }
+
+    def run(self, *arguments: str) -> str:
+        """Runs ./setup.sh through a pipe, which returns only once nothing holds it; what it prints."""
+        done = subprocess.run(
+            ("bash", "-c", './setup.sh "$@" 2>&1 | cat; exit "${PIPESTATUS[0]}"', "setup.sh", *arguments),
+            cwd=ROOT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def left(self) -> list[str]:
+        """Processes, containers and networks that are still there."""
+        if self.runtime == "docker":
+            return [*leftovers("container", self.instance), *leftovers("network", self.instance)]
+        return [str(process) for process in psutil.process_iter() if self._is_mine(process)]
+
+    def _is_mine(self, process: psutil.Process) -> bool:
+        try:
+            return process.pid != os.getpid() and str(self.run_dir) in str(process.environ())
+        except psutil.Error:
+            return False
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
+    box = Box(request.param, tmp_path / "run")
+    yield box
+    box.run("down")
+
+
+def first_answer(box: Box) -> str:
+    """Docker's images are built beforehand, on whatever base this machine could get."""
+    if box.runtime == "process":
+        return box.run()
+    box.run("up")
+    return box.run("load", "smollm2")
+
+
+def test_setup_gives_a_first_answer_and_down_leaves_nothing(box: Box) -> None:
+    said = first_answer(box)
+    assert "Paris" in said or said.endswith("smollm2 is ready\n")
+    began = time.monotonic()
+    first_answer(box)
+    assert time.monotonic() - began < SECOND_SETUP_SECONDS
+    assert "smollm2" in box.run("ps")
+    box.run("down")
+    assert box.left() == []
+    box.run("down")
