@@ -165,8 +165,8 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def running_stack(runtime: str, folder: Path) -> Iterator[Stack]:
-    """A stack until the end of the block, and then nothing of it."""
+def running_stack(runtime: str, folder: Path, *, quiet: bool = False) -> Iterator[Stack]:
+    """A stack until the end of the block, and then nothing of it but its logs, printed unless `quiet`."""
     (folder / "hub").mkdir()
     stack = Stack(runtime, folder)
     try:
@@ -177,4 +177,5 @@ def running_stack(runtime: str, folder: Path) -> Iterator[Stack]:
         for name in ("proxy", "manager"):
             if name in stack.processes:
                 stack.end(name)
-        print(stack.log_of("manager"), stack.log_of("proxy"), sep="\n")
+        if not quiet:
+            print(stack.log_of("manager"), stack.log_of("proxy"), sep="\n")
