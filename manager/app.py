@@ -25,11 +25,12 @@ from manager.engines import ENGINES
 from manager.engines.kind import EngineKind
 from manager.errors import api_error, http_exception, unexpected, validation_error
 from manager.events import Event
+from manager.hub import Hub
 from manager.routes import router
 from manager.runtimes.docker import DockerRuntime
 from manager.runtimes.process import ProcessRuntime
 from manager.runtimes.runtime import Runtime
-from manager.settings import ManagerSettings, engine_environment
+from manager.settings import ManagerSettings, engine_environment, fetch_environment
 from manager.supervisor import Policy, Supervisor
 from manager.transitions import Transitions
 from manager.weights import WeightsStore
@@ -76,7 +77,8 @@ def make_manager(settings: ManagerSettings, runtime: Runtime, engines: Mapping[s
     events: asyncio.Queue[Event] = asyncio.Queue()
     changes = Broadcast()
     client = httpx.AsyncClient(timeout=settings.probe_timeout, trust_env=False)
-    effects = Effects(runtime, client, weights, devices, settings.stop_grace, events.put_nowait)
+    hub = Hub(settings.hub_dir, fetch_environment(settings), offline=settings.hub_offline)
+    effects = Effects(runtime, client, weights, hub, devices, settings.stop_grace, events.put_nowait)
     policy = Policy(
         totals={device.id: device.total for device in devices},
         fair_share=settings.fair_share,

@@ -4,13 +4,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
+from contract.catalogue import ModelEntry
 from manager.devices import Device
 from manager.engine import Engine, Prepare, Run
 from manager.engines.kind import Order
 from manager.events import Event, LeaseAdmitted
+from manager.hub import Hub, Report
 from manager.leases import Lease
 from manager.ledger import place
 from manager.model import Fixed
@@ -28,6 +31,7 @@ class Effects:
     runtime: Runtime
     client: httpx.AsyncClient
     weights: WeightsStore
+    hub: Hub
     devices: tuple[Device, ...]
     stop_grace: float
     post: Callable[[Event], None]
@@ -61,7 +65,13 @@ class Effects:
         return kind.specify(Order(fixed.name, entry, fixed.container, weights, placement, self.runtime.inside))
 
     def _run(self, fixed: Fixed, number: int, prepare: Prepare, *, adopted: bool = False) -> Run:
-        return Run(fixed.name, number, fixed.container, fixed.engine_kind, prepare, adopted)
+        fetch = partial(self._fetch, fixed.entry)
+        return Run(fixed.name, number, fixed.container, fixed.engine_kind, fetch, prepare, adopted)
+
+    async def _fetch(self, entry: ModelEntry, report: Report) -> None:
+        """What is here is not fetched again; a local folder and a container made by others never are."""
+        if entry.source is not None and not entry.is_local and self.weights.find(entry) is None:
+            await self.hub.fetch(entry.source, entry.revision or "main", report)
 
     def _begin(self, run: Run) -> Engine:
         engine = Engine(run, self.runtime, self.client, self.post)

@@ -1,13 +1,13 @@
 """One run of one engine, from preparation to the end: a task that acts and reports, and decides nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import httpx
 
 from manager.engines.kind import EngineKind
-from manager.events import EngineEnded, EngineEvent, EngineReady, PhaseReached
+from manager.events import EngineEnded, EngineEvent, EngineReady, Fetched, PhaseReached
 from manager.readiness import Readiness
 from manager.runtimes.runtime import Runtime
 from manager.specification import EngineError, EngineSpec, Failure
@@ -17,6 +17,8 @@ TAIL_LINES = 40
 
 Post = Callable[[EngineEvent], None]
 Prepare = Callable[[], EngineSpec]
+# Makes sure that the weights are here; tells bytes and total while they come.
+Fetch = Callable[[Callable[[int, int], None]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Run:
     number: int
     container: str
     kind: EngineKind
+    fetch: Fetch
     prepare: Prepare
     adopted: bool = False
 
@@ -59,6 +62,7 @@ class Engine:
 
     async def _live(self) -> None:
         try:
+            await self.run.fetch(self._fetched)
             spec = await asyncio.to_thread(self.run.prepare)
             await self._make_ready(spec)
             self.post(EngineReady(self.run.model, self.run.number, spec))
@@ -112,6 +116,9 @@ class Engine:
         except EngineError as error:
             failure = failure or error.failure
         self.post(EngineEnded(self.run.model, self.run.number, failure))
+
+    def _fetched(self, here: int, total: int) -> None:
+        self.post(Fetched(self.run.model, self.run.number, here, total))
 
     def _report(self, phase: str) -> None:
         self.post(PhaseReached(self.run.model, self.run.number, phase))

@@ -39,6 +39,16 @@ class UnloadWanted:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """So many bytes of the weights are here."""
+
+    model: str
+    run: int
+    bytes: int
+    total: int
+
+
+@dataclass(frozen=True)
 class PhaseReached:
     model: str
     run: int
@@ -77,10 +87,11 @@ Event = (
     | LeaseAdmitted
     | LoadWanted
     | UnloadWanted
+    | Fetched
     | PhaseReached
     | EngineReady
     | EngineEnded
     | Tick
     | ShutdownWanted
 )
-EngineEvent = PhaseReached | EngineReady | EngineEnded
+EngineEvent = Fetched | PhaseReached | EngineReady | EngineEnded

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from contract.catalogue import ModelEntry
 from contract.lease import Failed, Fetching, LeaseEvent, Queued, Starting
+from contract.sizes import show_bytes
 from contract.states import ModelState, ModelStatus
 from manager.engine import Engine
 from manager.engines.kind import EngineKind
@@ -45,6 +46,7 @@ class Model:
     fixed: Fixed
     state: ModelState = ModelState.STOPPED
     phase: str | None = None
+    fetched: tuple[int, int] = (0, 0)
     run: int = 0
     engine: Engine | None = None
     spec: EngineSpec | None = None
@@ -107,7 +109,7 @@ class Model:
             case ModelState.QUEUED | ModelState.DRAINING | ModelState.STOPPING | ModelState.STOPPED:
                 return Queued(position=position)
             case ModelState.FETCHING:
-                return Fetching(bytes=0)
+                return Fetching(bytes=self.fetched[0], total=self.fetched[1] or None)
             case ModelState.STARTING:
                 return Starting(
                     phase=self.phase or "starting", seconds=self._seconds(now) or 0, usual_seconds=self.usual_seconds
@@ -135,7 +137,7 @@ class Model:
             engine=fixed.kind.name if fixed.kind else "none",
             container=fixed.container,
             state=self.state,
-            phase=self.phase if starting else None,
+            phase=self._phase(),
             seconds=self._seconds(now),
             usual_seconds=self.usual_seconds if starting else None,
             reason=fixed.lacks or (self.failure.reason if self.failure else None),
@@ -145,6 +147,12 @@ class Model:
             leases=len(self.leases),
             created=fixed.created,
         )
+
+    def _phase(self) -> str | None:
+        if self.state is ModelState.FETCHING:
+            here, total = self.fetched
+            return f"{show_bytes(here)} of {show_bytes(total)}"
+        return self.phase if self.state is ModelState.STARTING else None
 
     def _seconds(self, now: float) -> float | None:
         return float(round(now - self.started_at)) if self.state is ModelState.STARTING else None

@@ -30,6 +30,7 @@ class ManagerSettings(BaseSettings):
     token_file: Path = Path("run/token")
     # Where engines fetch weights from is the manager's affair alone; both are what hub users already have set.
     hub_token: str | None = Field(None, validation_alias="HF_TOKEN", repr=False)
+    hub_endpoint: str | None = Field(None, validation_alias="HF_ENDPOINT")
     hub_offline: bool = Field(False, validation_alias="HF_HUB_OFFLINE")
 
     memory_reserve: ByteCount = 2 * 2**30  # host memory that engines never get
@@ -47,6 +48,17 @@ class ManagerSettings(BaseSettings):
         return self.run_dir / "logs"
 
 
+def fetch_environment(settings: ManagerSettings) -> dict[str, str]:
+    """The environment of the program that fetches weights: the only one that is given the hub's token."""
+    # Plain HTTP can go on where it stopped, and its progress can be seen; the hub's other protocol shows neither.
+    chosen = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    given = {"HF_TOKEN": settings.hub_token, "HF_ENDPOINT": settings.hub_endpoint}
+    trust = {key: os.environ[key] for key in _TRUST if key in os.environ}
+    return {**engine_environment(), **trust, **chosen, **{key: value for key, value in given.items() if value}}
+
+
+# Where a company's own certificates are, and the way out of its network.
+_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 # What a program needs to run at all. Nothing else of the manager's environment reaches an engine: no secret does.
 _NEEDED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
 

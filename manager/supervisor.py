@@ -11,6 +11,7 @@ from manager.events import (
     EngineEnded,
     EngineReady,
     Event,
+    Fetched,
     LeaseAdmitted,
     LeaseClosed,
     LeaseOpened,
@@ -99,7 +100,7 @@ class Supervisor:
         self._tell_waiting(now)
         self._publish_changes(now)
 
-    def _change(self, event: Event, now: float) -> None:
+    def _change(self, event: Event, now: float) -> None:  # noqa: PLR0912  one case an event
         transitions, models = self.transitions, self.models
         match event:
             case LeaseOpened(lease) if self._closing:
@@ -114,6 +115,8 @@ class Supervisor:
                 transitions.load_wanted(models[name], now)
             case UnloadWanted(name):
                 transitions.unload_wanted(models[name], now)
+            case Fetched(name, run, here, total):
+                transitions.fetched(models[name], run, here, total)
             case PhaseReached(name, run, phase):
                 transitions.phase_reached(models[name], run, phase)
             case EngineReady(name, run, spec):

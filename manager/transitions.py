@@ -11,6 +11,7 @@ from manager.specification import EngineSpec, Failure
 
 log = logging.getLogger(__name__)
 
+STARTING = frozenset({ModelState.STARTING, ModelState.FETCHING})
 RUNNING = frozenset({ModelState.READY, ModelState.STARTING, ModelState.FETCHING, ModelState.WAKING})
 
 
@@ -52,9 +53,13 @@ class Transitions:
         elif model.state in RUNNING:
             self.stop(model)
 
+    def fetched(self, model: Model, run: int, here: int, total: int) -> None:
+        if run == model.run and model.state in STARTING:
+            model.state, model.fetched = ModelState.FETCHING, (here, total)
+
     def phase_reached(self, model: Model, run: int, phase: str) -> None:
-        if run == model.run and model.state is ModelState.STARTING:
-            model.phase = phase
+        if run == model.run and model.state in STARTING:
+            model.state, model.phase = ModelState.STARTING, phase
 
     def start(self, model: Model, device: str, now: float) -> None:
         self._begin_run(model, device, now)

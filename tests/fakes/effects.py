@@ -43,5 +43,5 @@ class FakeEffects:
         self.admitted.append((lease, run))
 
     def _engine(self, fixed: Fixed, number: int, *, adopted: bool) -> Engine:
-        run = Run(fixed.name, number, fixed.container, cast(Any, fixed.kind), lambda: spec_of(fixed.name), adopted)
+        run = Run(fixed.name, number, fixed.container, cast(Any, None), cast(Any, None), cast(Any, None), adopted)
         return cast(Engine, FakeEngine(run))
