@@ -125,12 +125,18 @@ def test_shared_code_never_asks_for_an_engine_by_name() -> None:
                 assert not words & {"vllm", "diffusers"}, f"{file}:{node.lineno}"
 
 
-def test_nothing_catches_everything() -> None:
+def test_nothing_catches_everything_but_the_one_renderer_and_what_raises_it_again() -> None:
     for file in CODE:
         for node in ast.walk(TREES[file]):
             if isinstance(node, ast.ExceptHandler):
                 caught = "everything" if node.type is None else ast.unparse(node.type)
-                assert caught not in {"everything", "Exception", "BaseException"}, f"{file}:{node.lineno}"
+                narrow = caught not in {"everything", "Exception", "BaseException"}
+                assert narrow or raises_again(node) or name_of(file) == "proxy.errors", f"{file}:{node.lineno}"
+
+
+def raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
 
 
 def test_functions_and_files_stay_short() -> None:

@@ -26,10 +26,11 @@ def ask(client: OpenAI) -> str:
 
 def test_eight_first_requests_at_once_start_one_engine_and_all_are_answered(stack: Stack) -> None:
     assert stack.state() == "stopped"
+    starts = stack.starts()
     with ThreadPoolExecutor(8) as people:
         answers = list(people.map(lambda _: ask(stack.client()), range(8)))
     assert all("Paris" in answer for answer in answers), answers
-    assert stack.starts() == 1
+    assert stack.starts() == starts + 1
 
 
 def test_a_question_is_answered_in_the_models_own_words(stack: Stack) -> None:
