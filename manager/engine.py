@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 
 from manager.engines.kind import EngineKind
-from manager.events import EngineEnded, EngineEvent, EngineReady, Fetched, PhaseReached
+from manager.events import EngineDied, EngineEnded, EngineEvent, EngineReady, Fetched, PhaseReached
 from manager.readiness import Readiness
 from manager.runtimes.runtime import Runtime
 from manager.specification import EngineError, EngineSpec, Failure
@@ -66,7 +66,10 @@ class Engine:
             spec = await asyncio.to_thread(self.run.prepare)
             await self._make_ready(spec)
             self.post(EngineReady(self.run.model, self.run.number, spec))
-            failure = await self._watch()
+            died = await self._watch()
+            # Told before anything is cleared away: who uses the engine learns of its death at once.
+            self.post(EngineDied(self.run.model, self.run.number, died))
+            failure = None
         except EngineError as error:
             failure = await self._with_tail(error.failure)
         await self._finish(0, failure)

@@ -63,6 +63,15 @@ class EngineReady:
 
 
 @dataclass(frozen=True)
+class EngineDied:
+    """An engine that served is gone; its traces are about to be removed."""
+
+    model: str
+    run: int
+    failure: Failure
+
+
+@dataclass(frozen=True)
 class EngineEnded:
     """The run is over and its traces are gone. `failure` is None where it was asked to end."""
 
@@ -90,8 +99,9 @@ Event = (
     | Fetched
     | PhaseReached
     | EngineReady
+    | EngineDied
     | EngineEnded
     | Tick
     | ShutdownWanted
 )
-EngineEvent = Fetched | PhaseReached | EngineReady | EngineEnded
+EngineEvent = Fetched | PhaseReached | EngineReady | EngineDied | EngineEnded

@@ -8,6 +8,7 @@ from contract.lease import Failed
 from contract.sizes import show_bytes
 from contract.states import ModelState, ModelStatus
 from manager.events import (
+    EngineDied,
     EngineEnded,
     EngineReady,
     Event,
@@ -121,6 +122,8 @@ class Supervisor:
                 transitions.phase_reached(models[name], run, phase)
             case EngineReady(name, run, spec):
                 transitions.engine_ready(models[name], run, spec, now)
+            case EngineDied(name, run, failure):
+                transitions.engine_died(models[name], run, failure, now)
             case EngineEnded(name, run, failure):
                 transitions.engine_ended(models[name], run, failure, now)
             case ShutdownWanted():

@@ -11,6 +11,7 @@ from manager.specification import EngineSpec, Failure
 
 log = logging.getLogger(__name__)
 
+SERVING = frozenset({ModelState.READY, ModelState.DRAINING})
 STARTING = frozenset({ModelState.STARTING, ModelState.FETCHING})
 RUNNING = frozenset({ModelState.READY, ModelState.STARTING, ModelState.FETCHING, ModelState.WAKING})
 
@@ -84,18 +85,25 @@ class Transitions:
         for lease in model.leases:
             self._admit(model, lease)
 
+    def engine_died(self, model: Model, run: int, failure: Failure, now: float) -> None:
+        """An engine that served is gone: who used it is told, who waits goes on waiting for the next run."""
+        if run != model.run or model.state not in SERVING:
+            return
+        log.warning("%s died: %s", model.name, failure.reason)
+        if model.served_steadily(now):
+            model.failures = 0
+        model.failed(failure, now)
+        model.state = ModelState.STOPPING
+        for lease in model.holders:
+            self._dismiss(model, lease, Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail))
+
     def engine_ended(self, model: Model, run: int, failure: Failure | None, now: float) -> None:
         if run != model.run:
             return
-        served = model.state in {ModelState.READY, ModelState.DRAINING}
         asked = model.state is ModelState.STOPPING
         model.engine = model.spec = model.device = model.phase = None
         model.state = ModelState.STOPPED
-        if model.served_steadily(now):
-            model.failures = 0
-        if failure is not None and served:
-            self._died(model, failure, now)
-        elif failure is not None and not asked:
+        if failure is not None and not asked:
             self.refuse(model, failure, now)
 
     def drain(self, model: Model, seconds: float, now: float) -> None:
@@ -129,13 +137,6 @@ class Transitions:
         model.load_wanted_at = None
         for lease in tuple(model.leases):
             self._dismiss(model, lease, model.failed_event(now))
-
-    def _died(self, model: Model, failure: Failure, now: float) -> None:
-        """An engine that served is gone: who used it is told, who waits goes on waiting for the next run."""
-        log.warning("%s died: %s", model.name, failure.reason)
-        model.failed(failure, now)
-        for lease in model.holders:
-            self._dismiss(model, lease, Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail))
 
     def _begin_run(self, model: Model, device: str, now: float) -> None:
         model.run += 1

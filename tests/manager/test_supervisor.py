@@ -11,6 +11,7 @@ from contract.lease import Drain, Failed, LeaseEvent, Queued, Ready, Starting
 from contract.states import ModelState, ModelStatus
 from manager.effects import Effects
 from manager.events import (
+    EngineDied,
     EngineEnded,
     EngineReady,
     LeaseAdmitted,
@@ -88,6 +89,11 @@ class Bench:
 
     def ended(self, model: str, failure: Failure | None = None) -> None:
         self.supervisor.handle(EngineEnded(model, self.supervisor.models[model].run, failure))
+
+    def died(self, model: str) -> None:
+        """The engine dies, and its traces are removed."""
+        self.supervisor.handle(EngineDied(model, self.supervisor.models[model].run, DEATH))
+        self.ended(model)
 
     def state(self, model: str) -> ModelState:
         return self.supervisor.models[model].state
@@ -256,12 +262,24 @@ def test_requests_that_come_while_a_model_drains_wait_and_bring_it_back(bench: B
 def test_an_engine_that_dies_is_told_to_its_holders_and_comes_back_for_the_next(bench: Bench) -> None:
     holder = bench.serving("a")
     bench.pass_time(5)
-    bench.ended("a", DEATH)
+    bench.died("a")
     cut = last(holder)
     assert isinstance(cut, Failed)
     assert cut.code == "engine_died"
     bench.open("a")
     bench.pass_time(1)
+    assert bench.effects.launched == ["a", "a"]
+
+
+def test_a_death_is_told_before_the_traces_are_removed_and_the_next_lease_waits_for_that(bench: Bench) -> None:
+    holder = bench.serving("a")
+    bench.supervisor.handle(EngineDied("a", 1, DEATH))
+    assert isinstance(last(holder), Failed)
+    waiting = bench.open("a")
+    bench.pass_time(5)
+    assert isinstance(last(waiting), Queued)
+    assert bench.effects.launched == ["a"]
+    bench.ended("a")
     assert bench.effects.launched == ["a", "a"]
 
 
@@ -272,7 +290,7 @@ def test_an_engine_that_crashes_in_a_loop_is_started_ever_more_rarely(bench: Ben
         while bench.state("a") is not ModelState.STARTING:
             bench.pass_time(0.5)
         bench.ready("a")
-        bench.ended("a", DEATH)
+        bench.died("a")
         pauses.append(bench.supervisor.models["a"].retry_at - bench.now)
     assert pauses == [1, 2, 4, 8]
 
@@ -282,12 +300,12 @@ def test_the_pause_is_short_again_after_a_good_while(bench: Bench) -> None:
         bench.open("a")
         bench.pass_time(4)
         bench.ready("a")
-        bench.ended("a", DEATH)
+        bench.died("a")
     bench.open("a")
     bench.pass_time(8)
     bench.ready("a")
     bench.pass_time(61)
-    bench.ended("a", DEATH)
+    bench.died("a")
     assert bench.supervisor.models["a"].retry_at - bench.now == 1
 
 
