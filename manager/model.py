@@ -86,6 +86,10 @@ class Model:
         self.failures += 1
         self.retry_at = now + min(LONGEST_BACKOFF, 2.0 ** (self.failures - 1))
 
+    def forgive(self) -> None:
+        """Forgets earlier failures, as somebody asked by hand."""
+        self.state, self.failure, self.failures, self.retry_at = ModelState.STOPPED, None, 0, 0
+
     def stall(self) -> Stall:
         """The model as the scheduler sees it."""
         return Stall(

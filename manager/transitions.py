@@ -53,6 +53,8 @@ class Transitions:
             self.drain(model, model.fixed.drain_bound, now)
         elif model.state in RUNNING:
             self.stop(model)
+        elif model.state is ModelState.FAILED:
+            model.forgive()
 
     def fetched(self, model: Model, run: int, here: int, total: int) -> None:
         if run == model.run and model.state in STARTING:

@@ -187,6 +187,19 @@ def test_a_load_asked_for_by_hand_does_not_wait_for_the_pause(bench: Bench) -> N
     assert bench.effects.launched == ["a", "a"]
 
 
+def test_an_unload_by_hand_forgets_earlier_failures(bench: Bench) -> None:
+    for _ in range(3):
+        bench.open("a")
+        bench.ended("a", CRASH)
+        bench.pass_time(60)
+    bench.supervisor.handle(UnloadWanted("a"))
+    assert bench.state("a") is ModelState.STOPPED
+    assert bench.published[-1].reason is None
+    bench.open("a")
+    bench.ended("a", CRASH)
+    assert bench.supervisor.models["a"].retry_at - bench.now == 1
+
+
 def test_a_model_that_cannot_run_here_says_so_at_once(bench: Bench) -> None:
     refused = last(bench.open("x"))
     assert isinstance(refused, Failed)
