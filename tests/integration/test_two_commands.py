@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.docker_host import leftovers
+from cli.docker_host import leftovers, output_of
 from tests.docs.markdown import ROOT
 from tests.integration.stack import free_port
 
@@ -70,6 +70,14 @@ def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     box = Box(request.param, tmp_path / "run")
     yield box
     box.run("down")
+    if box.runtime == "docker":
+        remove_volumes(box.instance)
+
+
+def remove_volumes(instance: str) -> None:
+    """`down` keeps weights and caches; a test's are of no use to anybody."""
+    found = output_of(("docker", "volume", "ls", "--quiet", "--filter", f"name={instance}-")) or ""
+    assert output_of(("docker", "volume", "rm", "--force", *found.split())) is not None
 
 
 def first_answer(box: Box) -> str:

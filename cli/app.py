@@ -1,0 +1,137 @@
+"""The `roundhouse` command: its verbs, each a few lines.
+
+`./setup.sh VERB` runs them too; without a verb it runs `setup`.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli import lifecycle, testing
+from cli.client import Client
+from cli.failures import Failure
+from cli.follow import follow_load, follow_unload
+from cli.settings import CliSettings, Runtime
+from cli.steps import Steps
+from cli.views import catalogue_table, running_table
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="One GPU box, a private AI service.")
+
+RuntimeOption = Annotated[
+    Runtime | None, typer.Option(help="Where manager, proxy and engines run; remembered for the next time.")
+]
+KeyFileOption = Annotated[Path | None, typer.Option(help="A file with the API key, where the proxy asks for one.")]
+NameArgument = Annotated[str, typer.Argument(help="A model's name, as in models.json.")]
+
+
+@app.command()
+def setup(runtime: RuntimeOption = None) -> None:
+    """Install what is missing, start everything, and show a first answer."""
+    settings = _settings(runtime, None)
+    lifecycle.setup(settings, _steps(settings), _client(settings))
+
+
+@app.command()
+def up(runtime: RuntimeOption = None) -> None:
+    """Start manager and proxy; what runs is left running, or replaced when its code or settings changed."""
+    settings = _settings(runtime, None)
+    lifecycle.up(settings, _steps(settings))
+
+
+@app.command()
+def down(runtime: RuntimeOption = None) -> None:
+    """Stop everything that was started: proxy, manager and engines."""
+    settings = _settings(runtime, None)
+    lifecycle.down(settings, _steps(settings))
+
+
+@app.command()
+def ps(key_file: KeyFileOption = None) -> None:
+    """Engines that are running, coming or going."""
+    _console().print(running_table(_client(_settings(None, key_file)).models()))
+
+
+@app.command()
+def models(key_file: KeyFileOption = None) -> None:
+    """Every model with type, state, and why it cannot run here."""
+    _console().print(catalogue_table(_client(_settings(None, key_file)).models()))
+
+
+@app.command()
+def load(name: NameArgument, key_file: KeyFileOption = None) -> None:
+    """Load a model and follow it until it is ready."""
+    follow_load(_client(_settings(None, key_file)), name, _console())
+
+
+@app.command()
+def unload(name: NameArgument, key_file: KeyFileOption = None) -> None:
+    """Let a model finish what it is answering, then stop its engine."""
+    follow_unload(_client(_settings(None, key_file)), name, _console())
+
+
+@app.command()
+def logs(
+    name: NameArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the engine writes.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=10_000, help="How many lines to begin with.")] = 200,
+    key_file: KeyFileOption = None,
+) -> None:
+    """An engine's log."""
+    for text in _client(_settings(None, key_file)).logs(name, lines, follow):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+@app.command("test")
+def run_tests(
+    scope: Annotated[str, typer.Argument(help="Nothing, or 'long' for the full length.")] = "",
+) -> None:
+    """Prepare everything and run all checks and tests, as CI does."""
+    settings = CliSettings()
+    raise typer.Exit(testing.run(settings, _steps(settings), scope))
+
+
+def _settings(runtime: Runtime | None, key_file: Path | None) -> CliSettings:
+    settings = CliSettings()
+    given = {"runtime": runtime, "key_file": key_file}
+    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def _console() -> Console:
+    return Console()
+
+
+def _steps(settings: CliSettings) -> Steps:
+    return Steps(_console(), settings.path(settings.run_dir) / "logs" / "setup.log")
+
+
+def _client(settings: CliSettings) -> Client:
+    try:
+        return Client(settings.base_url, settings.key)
+    except OSError as error:
+        raise Failure(f"the key file cannot be read: {error}", "Name a readable file with the API key.") from error
+
+
+def main() -> None:
+    """Runs a verb; a Failure is told in words, with status 1."""
+    try:
+        app()
+    except Failure as failure:
+        _tell(failure)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read our output went away, e.g. `| head`
+        sys.exit(1)
+
+
+def _tell(failure: Failure) -> None:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for line in failure.log_tail:
+        console.print(f"      | {line}", markup=False)
+    console.print(f"[red]{escape(failure.cause)}[/]")
+    console.print(failure.remedy, markup=False)

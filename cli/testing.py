@@ -1,0 +1,75 @@
+"""`./setup.sh test`: prepares everything that the tests need on a bare machine, runs every check, and tidies up.
+
+It is what CI runs. Each preparation is a timed step that can be run again; pytest's exit status is the verb's.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.docker_host import engine_answers
+from cli.engine_env import prepare_engine
+from cli.failures import Failure
+from cli.frontend import prepare_page
+from cli.model_files import prepare_model_locally
+from cli.programs import ensure_program
+from cli.settings import REPOSITORY, CliSettings, environment
+from cli.steps import Step, Steps
+
+HARNESS = "tests.harness.docker_engine"
+SCOPES = {"": "not long", "long": "long or not long"}
+
+
+def run(settings: CliSettings, steps: Steps, scope: str) -> int:
+    """The exit status of the first check that fails, or of pytest. Raises Failure when a preparation does."""
+    if scope not in SCOPES:
+        raise Failure(f"there is no scope '{scope}'", "Run ./setup.sh test or ./setup.sh test long")
+    prepare(settings, steps)
+    with _docker(steps):
+        return check(steps, scope)
+
+
+def prepare(settings: CliSettings, steps: Steps) -> None:
+    with steps.step("web page and its type checker") as step:
+        prepare_page(step, with_checks=True)
+    with steps.step("Chromium") as step:
+        ensure_program(step, "chromium", "chromium", "install Chromium, so that `chromium` is on the PATH")
+    with steps.step("vLLM engine for the CPU") as step:
+        prepare_engine(step, settings)
+    with steps.step("model smollm2") as step:
+        prepare_model_locally(step, settings)
+
+
+def check(steps: Steps, scope: str) -> int:
+    """ruff, mypy, pytest; what they print is printed."""
+    for title, command in (
+        ("ruff check", ("ruff", "check", ".")),
+        ("ruff format", ("ruff", "format", "--check", ".")),
+        ("mypy", ("mypy",)),
+    ):
+        with steps.step(title) as step:
+            step.run((sys.executable, "-m", *command), remedy=f"Mend it, then: .venv/bin/{' '.join(command)}")
+    tests = (sys.executable, "-m", "pytest", "-v", "-m", SCOPES[scope])
+    return subprocess.run(tests, check=False, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL).returncode
+
+
+@contextmanager
+def _docker(steps: Steps) -> Iterator[None]:
+    """A Docker Engine with the built images; one that was not running before is ended afterwards."""
+    was_running = engine_answers()
+    with steps.step("Docker Engine") as step:
+        _harness(step, "up")
+    try:
+        with steps.step("images of manager, proxy and engine") as step:
+            _harness(step, "build")
+        yield
+    finally:
+        if not was_running:
+            with steps.step("stop the Docker Engine") as step:
+                _harness(step, "down")
+
+
+def _harness(step: Step, verb: str) -> None:
+    remedy = "Install and start Docker, or run this as root on Debian; then run ./setup.sh test again."
+    step.run((sys.executable, "-m", HARNESS, verb), remedy=remedy)
