@@ -1,0 +1,27 @@
+"""The page that asks: a browser tells it, and only our own page may use the interface."""
+
+from collections.abc import Awaitable
+
+from contract.errors import DO_NOT_RETRY, ApiError
+from proxy.access.paths import is_guarded
+from proxy.gateway.asgi import App, Receive, Scope, Send, headers_of
+
+
+class OriginGuard:
+    """Raises ApiError (403) for a guarded path asked by a page of another host or port."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        origin = headers_of(scope).get(b"origin")
+        if origin is not None and is_guarded(scope["path"]):
+            _require_same(origin, headers_of(scope)[b"host"])
+        return self._app(scope, receive, send)
+
+
+def _require_same(origin: bytes, host: bytes) -> None:
+    scheme, _, authority = origin.lower().partition(b"://")
+    if scheme not in {b"http", b"https"} or authority != host.lower():
+        message = "A page of another origin may not use this interface."
+        raise ApiError(403, "forbidden_origin", message, headers=DO_NOT_RETRY)

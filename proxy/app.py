@@ -1,0 +1,81 @@
+"""The composition root: settings -> the application, with everything that it owns."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable
+from pathlib import Path
+
+from proxy.access.host import HostGuard
+from proxy.access.key import KeyGuard, read_key
+from proxy.access.origin import OriginGuard
+from proxy.access_log import AccessLog
+from proxy.catalogue_feed import CatalogueFeed
+from proxy.endpoints import find_routes
+from proxy.errors import ErrorRenderer
+from proxy.gateway.asgi import App, Receive, Scope, Send
+from proxy.gateway.forward import Forwarder
+from proxy.gateway.leases import Leases
+from proxy.gateway.manager import Manager, ManagerAbsent
+from proxy.gateway.upstream import Address, Pool, PoolLimits
+from proxy.router import Router
+from proxy.services import Services
+from proxy.settings import Settings
+from proxy.traffic import Traffic, TrafficGate
+
+
+class Proxy:
+    """The ASGI application. Its lifespan follows the manager, and closes leases and connections at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.pool = Pool(PoolLimits())
+        self.traffic = Traffic()
+        manager = Manager(self.pool, Address.parse(settings.manager_url), TokenFile(settings.token_file).read)
+        self.leases = Leases(manager.lease, settings.lease_limits)
+        self.feed = CatalogueFeed(manager, settings.manager_wait)
+        services = Services(
+            feed=self.feed,
+            forwarder=Forwarder(self.leases, self.pool, settings.forward_limits),
+            manager=manager,
+            traffic=self.traffic,
+            body_size=settings.body_size,
+            static_dir=settings.static_dir,
+        )
+        self._log = AccessLog(sys.stdout)
+        self._http = self._stack(settings, Router(find_routes(services)))
+
+    def _stack(self, settings: Settings, router: App) -> App:
+        """Outermost last: ErrorRenderer, HostGuard, OriginGuard, KeyGuard, TrafficGate, Router."""
+        key = read_key(settings.key_file) if settings.key_file is not None else None
+        app: App = TrafficGate(router, self.traffic)
+        app = OriginGuard(KeyGuard(app, key))
+        return ErrorRenderer(HostGuard(app, settings.hosts), self._log)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._http(scope, receive, send) if scope["type"] == "http" else self._live(receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """ASGI's lifespan: from the server's start to its end."""
+        await receive()
+        follower = asyncio.create_task(self.feed.follow(), name="catalogue feed")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        follower.cancel()
+        await asyncio.wait((follower,))
+        await self.leases.close()
+        self.pool.close()
+        self._log.flush()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class TokenFile:
+    """The token that the manager writes at its first start, and both read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> str:
+        """Raises ManagerAbsent while there is none."""
+        try:
+            return self._path.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManagerAbsent(f"the token file {self._path} cannot be read: {error}") from error

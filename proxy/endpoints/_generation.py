@@ -1,0 +1,44 @@
+"""A request that an engine answers: read, peeked at, given to its model, and the bytes passed through."""
+
+from contract.errors import DO_NOT_RETRY, ApiError
+from proxy.gateway.asgi import MODEL, REQUEST_ID, Receive, Scope, Send, headers_of
+from proxy.gateway.body import read_body
+from proxy.gateway.forward import Forwarding
+from proxy.gateway.headers import is_json
+from proxy.gateway.peek import peek
+from proxy.router import Route
+from proxy.services import Services
+
+
+class Generation:
+    """One row of the capability table as an ASGI application. Raises ApiError."""
+
+    def __init__(self, path: str, services: Services) -> None:
+        self._path = path
+        self._target = path.encode()
+        self._feed = services.feed
+        self._forwarder = services.forwarder
+        self._body_size = services.body_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _require_json(headers_of(scope).get(b"content-type"))
+        body = await read_body(scope, receive, self._body_size)
+        peeked = peek(body)
+        directory = self._feed.directory or await self._feed.get()
+        model = scope[MODEL] = directory.choose(self._path, peeked.model)
+        request = Forwarding(model, self._target, body, scope[REQUEST_ID])
+        if peeked.stream:
+            await self._forwarder.stream(request, send)
+        else:
+            await self._forwarder.plain(request, send)
+
+
+def generation_route(path: str, services: Services) -> Route:
+    """The route of a row of the capability table."""
+    return Route("POST", path, Generation(path, services))
+
+
+def _require_json(content_type: bytes | None) -> None:
+    if not is_json(content_type):
+        message = "Send the body as 'Content-Type: application/json', in UTF-8."
+        raise ApiError(415, "unsupported_media_type", message, headers=DO_NOT_RETRY)

@@ -1,0 +1,114 @@
+"""The one renderer of errors: a status before the first byte, an error event after it.
+
+It is also where a request gets its id, and its line in the access log.
+
+Exception
+    ApiError            told as it is
+    ClientLeft          nobody is there to be told
+    CancelledError      the same, or its body stopped coming, or the proxy is stopping
+    anything else       a fault of ours: its text is for the log, the caller gets the request id
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from http import HTTPStatus
+from time import perf_counter
+
+from contract.errors import DO_NOT_RETRY, ApiError
+from proxy.access_log import AccessLog
+from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, HEADERS, REQUEST_ID, App, Message, Receive, Scope, Send
+from proxy.gateway.body import ClientLeft
+from proxy.gateway.headers import RequestIds
+from proxy.gateway.sse import MEDIA_TYPE
+
+LEFT = 499  # for the log alone
+
+_logger = logging.getLogger("roundhouse.proxy")
+
+
+class Reply:
+    """A request's `send`: adds the request id to the answer, and knows how much of it has been sent."""
+
+    __slots__ = ("_request_id", "_send", "is_complete", "is_stream", "status")
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = 0
+        self.is_stream = False
+        self.is_complete = False
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.is_stream = message["headers"][0][1].startswith(MEDIA_TYPE)  # all our answers name it first
+            message["headers"].append((b"x-request-id", self._request_id))
+        else:
+            self.is_complete = not message.get("more_body")
+        return self._send(message)
+
+    async def fail(self, error: ApiError) -> None:
+        """Tell the caller in the way that is left. A plain answer cut short is left so: uvicorn closes it."""
+        if not self.status:
+            await self({"type": "http.response.start", "status": error.status, "headers": headers_of(error)})
+            await self({"type": "http.response.body", "body": error.body()})
+        elif self.is_stream and not self.is_complete:
+            await self({"type": "http.response.body", "body": error.event()})
+
+
+class ErrorRenderer:
+    """The outermost of the stack: every request leaves it answered and logged, and no exception leaves it."""
+
+    def __init__(self, app: App, log: AccessLog) -> None:
+        self._app = app
+        self._log = log
+        self._ids = RequestIds()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope[HEADERS] = dict(scope["headers"])
+        request_id = scope[REQUEST_ID] = self._ids.choose(headers.get(b"x-request-id"))
+        reply = Reply(send, request_id)
+        began = perf_counter()
+        error: ApiError | None = None
+        try:
+            await self._app(scope, receive, reply)
+        except (ApiError, ClientLeft, asyncio.CancelledError) as raised:
+            error = _told(raised)
+        except Exception:  # the border: what passed here would reach nobody
+            _logger.exception("request %s failed", request_id.decode())
+            error = _fault(request_id)
+        if error is not None:
+            await reply.fail(error)
+        status = LEFT if error is not None and error.status == LEFT else reply.status
+        self._log.record(scope, status, perf_counter() - began, error.code if error is not None else None)
+
+
+def _told(raised: BaseException) -> ApiError:
+    if isinstance(raised, ApiError):
+        return raised
+    if isinstance(raised, ClientLeft) or raised.args == (CLIENT_LEFT,):
+        return ApiError(LEFT, CLIENT_LEFT, "The caller closed the connection.")
+    if raised.args == (BODY_LATE,):
+        message = "The request's body stopped coming."
+        return ApiError(408, "request_timeout", message, headers={"connection": "close", **DO_NOT_RETRY})
+    return ApiError(503, "draining", "The proxy is stopping.", headers={"retry-after": "5"})
+
+
+def _fault(request_id: bytes) -> ApiError:
+    message = f"The proxy failed at this request. Its log says why, under {request_id.decode()}."
+    return ApiError(500, "server_error", message)
+
+
+def headers_of(error: ApiError) -> list[tuple[bytes, bytes]]:
+    """The headers of an error's answer, all but the request id."""
+    own = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+    return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(error.body())), *own]
+
+
+def render_raw(error: ApiError) -> bytes:
+    """A whole answer, for a connection that has no request yet and ends with this."""
+    headers = [*headers_of(error), (b"connection", b"close"), (b"x-request-id", RequestIds().choose(None))]
+    lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join([*lines, b"", error.body()])

@@ -1,0 +1,78 @@
+"""An upstream server's answer, as far as it has come."""
+
+from collections import deque
+from typing import Any
+
+import httptools
+
+from proxy.gateway.upstream_errors import AnswerInvalid
+
+HEAD_LIMIT = 64 * 2**10
+
+
+class Answer:
+    """Fed with bytes: `status` and `headers` once `has_head`, the body in `chunks` until it is taken.
+
+    `buffered` counts the bytes of the chunks. Header names are lower case.
+    """
+
+    def __init__(self) -> None:
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self.chunks: deque[bytes] = deque()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin the next answer of the same connection."""
+        self.chunks.clear()
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.buffered = 0
+        self.is_begun = False
+        self.has_head = False
+        self.is_complete = False
+        self.keep_alive = False
+        self._head_seen = 0
+
+    def feed(self, data: bytes) -> None:
+        """Bytes as they come. Raises AnswerInvalid."""
+        self.is_begun = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise AnswerInvalid(f"not HTTP: {error}") from error
+        if not self.has_head:
+            self._head_seen += len(data)
+            if self._head_seen > HEAD_LIMIT:
+                raise AnswerInvalid(f"a head of more than {HEAD_LIMIT} bytes")
+
+    def take(self) -> bytes:
+        """The body's bytes that have come and were not taken yet."""
+        data = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+        self.chunks.clear()
+        self.buffered = 0
+        return data
+
+    @property
+    def ends_with_the_connection(self) -> bool:
+        """Whether its server framed it in no other way."""
+        framed = b"content-length" in self.headers or b"transfer-encoding" in self.headers
+        return self.has_head and not framed
+
+    # httptools
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.has_head = self.status >= 200
+
+    def on_body(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+        self.buffered += len(chunk)
+
+    def on_message_complete(self) -> None:
+        if self.has_head:
+            # A second answer to one request leaves the connection in doubt.
+            self.keep_alive = not self.is_complete and self._parser.should_keep_alive()
+            self.is_complete = True

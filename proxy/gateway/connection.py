@@ -1,0 +1,199 @@
+"""One connection to an upstream server: a request out, an answer in, then the next."""
+
+import asyncio
+import fcntl
+import struct
+import termios
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import cast
+
+from proxy.gateway.answer import Answer
+from proxy.gateway.deadline import Deadline
+from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeout, NotSent, UpstreamError
+
+BUFFER_LIMIT = 256 * 2**10  # unread bytes of an answer at which the server is made to wait
+
+
+class Until(IntEnum):
+    """What a reader waits for."""
+
+    HEAD = 0
+    DATA = 1
+    END = 2
+
+
+class Connection(asyncio.Protocol):
+    """Sends one request at a time. Of its answer: `status`, `headers`, and the body by `read` or `read_all`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[["Connection"], None]) -> None:
+        self._loop = loop
+        self._lost = lost
+        self._deadline = Deadline(loop, self._expired)
+        self._answer = Answer()
+        self._answer.is_complete = True
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: UpstreamError | None = None
+        self._transport: asyncio.Transport
+        self._exchanges = 0
+        self._sent = 0
+        self._paused = False
+        self._bound = 0
+        self._until = Until.HEAD
+
+    def __repr__(self) -> str:
+        state = "closed" if not self.is_open else "idle" if self._answer.is_complete else "waiting for the answer"
+        return f"<Connection {state}, exchange {self._exchanges}>"
+
+    # The exchange
+
+    def start(self, request: tuple[bytes, ...]) -> None:
+        """Send a request: its head and its body."""
+        self._answer.reset()
+        self._until = Until.HEAD
+        self._exchanges += 1
+        self._sent = sum(map(len, request))
+        self._transport.writelines(request)
+
+    @property
+    def status(self) -> int:
+        return self._answer.status
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        return self._answer.headers
+
+    @property
+    def content_type(self) -> bytes:
+        """The media type of the answer, lower case, without parameters."""
+        return self._answer.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+    async def head(self, seconds: float | None) -> None:
+        """Wait until the status is known. Raises UpstreamError."""
+        await self._wait(Until.HEAD, seconds)
+
+    async def read(self, seconds: float | None) -> bytes:
+        """What has come of the body, at least a byte; b"" at its end. Raises UpstreamError."""
+        await self._wait(Until.DATA, seconds)
+        data = self._answer.take()
+        self._resume()
+        return data
+
+    async def read_all(self, seconds: float, bound: int) -> bytes:
+        """The whole body, `bound` bytes at most. Raises UpstreamError."""
+        self._bound = bound
+        self._resume()
+        await self._wait(Until.END, seconds)
+        if self._answer.buffered > bound:
+            raise AnswerInvalid(f"the answer is larger than {bound} bytes")
+        return self._answer.take()
+
+    async def _wait(self, until: Until, seconds: float | None) -> None:
+        self._until = until
+        if not self._is_satisfied() and self._error is None:
+            if seconds is not None:
+                self._deadline.set(seconds)
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                self._deadline.clear()
+        if self._error is not None and not self._is_satisfied():
+            raise self._error
+
+    def _is_satisfied(self) -> bool:
+        answer = self._answer
+        if answer.is_complete:
+            return True
+        if self._until is Until.END:
+            return answer.buffered > self._bound
+        return answer.has_head if self._until is Until.HEAD else bool(answer.chunks)
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and (self._error is not None or self._is_satisfied()):
+            waiter.set_result(None)
+
+    def _fail(self, error: UpstreamError) -> None:
+        if not self._answer.is_complete and self._error is None:
+            self._error = error
+            self._wake()
+
+    # Between exchanges
+
+    @property
+    def is_open(self) -> bool:
+        return self._error is None and not self._transport.is_closing()
+
+    @property
+    def is_reusable(self) -> bool:
+        return self._answer.is_complete and self._answer.keep_alive and self.is_open
+
+    def rest(self, seconds: float) -> None:
+        """Wait for the next exchange, `seconds` at most."""
+        self._deadline.set(seconds)
+
+    def abort(self) -> None:
+        self._deadline.close()
+        self._transport.abort()
+
+    def set_option(self, level: int, option: int, value: int) -> None:
+        """`setsockopt` of the connection's socket."""
+        self._transport.get_extra_info("socket").setsockopt(level, option, value)
+
+    def _expired(self) -> None:
+        if self._answer.is_complete:
+            self.abort()
+        else:
+            self._fail(AnswerTimeout("the server was silent past the deadline"))
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own, which is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        answer = self._answer
+        if answer.is_complete:
+            self.abort()  # nobody asked: whatever it is, it must not become the next request's answer
+            return
+        try:
+            answer.feed(data)
+        except AnswerInvalid as error:
+            self._fail(error)
+        if answer.buffered > BUFFER_LIMIT and self._until is not Until.END and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.close()
+        self._lost(self)
+        if self._answer.ends_with_the_connection and exc is None:
+            self._answer.is_complete = True
+            self._wake()
+        elif self._is_unread():
+            self._fail(NotSent("the server had closed the connection"))
+        else:
+            self._fail(AnswerLost(f"the connection ended: {exc or 'closed by the server'}"))
+
+    def _is_unread(self) -> bool:
+        """Whether the server can have read nothing: a reused connection, and not one byte acknowledged."""
+        unread = self._exchanges > 1 and not self._answer.is_begun
+        return unread and _unacknowledged(self._transport) >= self._sent
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """Bytes written that the other side's kernel has not confirmed; -1 where the system does not tell."""
+    try:
+        answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
+    except OSError:
+        return -1
+    queued: int = struct.unpack("i", answer)[0]
+    return queued + transport.get_write_buffer_size()

@@ -1,0 +1,89 @@
+"""What an engine answered, held to what a caller may get. An engine is a hostile upstream.
+
+A failed answer becomes an ApiError of origin engine: 4xx keep their status, for the request was at fault; all else is
+502, for the engine was.
+"""
+
+import msgspec
+
+from contract.errors import DO_NOT_RETRY, ApiError, Origin
+
+MESSAGE_LIMIT = 2000
+
+_DECODER = msgspec.json.Decoder()
+_SKIM = msgspec.json.Decoder(msgspec.Raw)
+
+
+def require_json(content_type: bytes, body: bytes) -> None:
+    """A good answer must be what it says it is. Raises ApiError (502)."""
+    if content_type != b"application/json":
+        raise _garbage(f"it is '{_text(content_type)}' and not JSON")
+    try:
+        _SKIM.decode(body)
+        body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _garbage("it is not valid JSON") from error
+
+
+def require_stream(content_type: bytes) -> None:
+    """A good answer to a streamed request must be a stream of events. Raises ApiError (502)."""
+    if content_type != b"text/event-stream":
+        raise _garbage(f"it is '{_text(content_type)}' and not a stream of events")
+
+
+def failure(status: int, body: bytes, retry_after: bytes | None = None) -> ApiError:
+    """A failed answer -> the error that the caller gets."""
+    fields = _error_fields(body)
+    message = _string(fields.get("message")) or f"The engine answered with status {status} and no reason."
+    code = _string(fields.get("code"))
+    param = _string(fields.get("param"))
+    if not 400 <= status < 500:
+        return ApiError(502, "engine_error", f"The engine failed: {_first_line(message)}", origin=Origin.ENGINE)
+    wait = {"retry-after": _text(retry_after)} if retry_after and retry_after.isdigit() else {}
+    kind = _string(fields.get("type"))
+    return ApiError(status, code, message, param=param, kind=_openai_kind(kind), origin=Origin.ENGINE, headers=wait)
+
+
+def failure_event(document: bytes) -> ApiError:
+    """The JSON document of an error inside a stream -> the error that the caller gets."""
+    fields = _error_fields(document)
+    code = fields.get("code")
+    return failure(code if isinstance(code, int) else 500, document)
+
+
+def _error_fields(body: bytes) -> dict[str, object]:
+    """The error object in the shapes that engines use: `{"error": {...}}`, the object itself, `{"detail": ...}`."""
+    try:
+        document = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    error = document.get("error", document)
+    if isinstance(error, dict):
+        return {"message": error.get("detail"), **error}
+    return {"message": error}
+
+
+def _string(value: object) -> str | None:
+    """vLLM's `code` is the status as a number, which an OpenAI client does not expect."""
+    return value[:MESSAGE_LIMIT] if isinstance(value, str) and value else None
+
+
+def _openai_kind(kind: str | None) -> str | None:
+    """vLLM names Python classes (`BadRequestError`); OpenAI's names are in lower case."""
+    return kind if kind and kind.islower() else None
+
+
+def _first_line(text: str) -> str:
+    """Of a server's fault the rest is a traceback, which is for its log."""
+    return text.partition("\n")[0]
+
+
+def _text(value: bytes) -> str:
+    return value[:80].decode("ascii", "replace")
+
+
+def _garbage(why: str) -> ApiError:
+    message = f"The engine's answer cannot be used: {why}."
+    return ApiError(502, "engine_error", message, origin=Origin.ENGINE, headers=DO_NOT_RETRY)

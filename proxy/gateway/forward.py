@@ -1,0 +1,101 @@
+"""One request, from its model's lease to its answer: owns lease and upstream for exactly that long.
+
+A caller that leaves has its task cancelled (`protocol.py`): the blocks unwind, the upstream connection is cut, and the
+engine stops. The load that it waited for belongs to the manager and goes on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from proxy.gateway import engine_answers, engine_errors
+from proxy.gateway.asgi import Send, respond_json
+from proxy.gateway.connection import Connection
+from proxy.gateway.event_relay import EventRelay
+from proxy.gateway.headers import json_head
+from proxy.gateway.heartbeat import Heartbeat
+from proxy.gateway.leases import Leases
+from proxy.gateway.limits import ForwardLimits
+from proxy.gateway.upstream import Pool
+from proxy.gateway.upstream_errors import AnswerLost, NotSent, UpstreamError
+
+T = TypeVar("T")
+Use = Callable[[Connection], Awaitable[T]]
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 0.5
+CAUSE_SECONDS = 1.0  # an engine is dead at once; the manager needs a moment to say of what
+
+
+class Forwarding(msgspec.Struct, frozen=True, gc=False):
+    """What is sent on: the caller's own bytes, to a path of ours."""
+
+    model: str
+    path: bytes
+    body: bytes
+    request_id: bytes
+
+
+class Forwarder:
+    """Sends requests to the engines of their models."""
+
+    def __init__(self, leases: Leases, pool: Pool, limits: ForwardLimits) -> None:
+        self._leases = leases
+        self._pool = pool
+        self._limits = limits
+
+    async def plain(self, request: Forwarding, send: Send) -> None:
+        """The answer is collected whole before its status is written. Raises ApiError."""
+        await respond_json(send, 200, await self._offer(request, self._collect))
+
+    async def stream(self, request: Forwarding, send: Send) -> None:
+        """Events pass as they come. Before the first, a failure still has its status. Raises ApiError."""
+        limits = self._limits
+        progress = partial(self._leases.progress, request.model)
+        async with Heartbeat(send, limits.heartbeat_after, limits.heartbeat_every, progress) as heartbeat:
+            await self._offer(request, EventRelay(send, heartbeat, limits).run)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _collect(self, answer: Connection) -> bytes:
+        body = await answer.read_all(self._limits.plain, self._limits.answer_size)
+        if answer.status != 200:
+            raise engine_answers.failure(answer.status, body, answer.headers.get(b"retry-after"))
+        engine_answers.require_json(answer.content_type, body)
+        return body
+
+    async def _offer(self, request: Forwarding, use: Use[T]) -> T:
+        """Once, and again for as long as no engine takes it and patience lasts. Raises ApiError."""
+        try:
+            return await self._try(request, use)
+        except NotSent:
+            return await self._insist(request, use)
+
+    async def _try(self, request: Forwarding, use: Use[T]) -> T:
+        """Lease and connection of one request. Foreign exceptions end here, but NotSent. Raises ApiError."""
+        hold = self._leases.hold(request.model)
+        async with hold as address:
+            head = json_head(request.path, address.authority, len(request.body), request.request_id)
+            try:
+                async with self._pool.exchange(address, head, request.body) as answer:
+                    return await use(answer)
+            except NotSent:
+                raise
+            except AnswerLost as error:
+                raise engine_errors.died(await hold.cause(CAUSE_SECONDS)) from error
+            except UpstreamError as error:
+                raise engine_errors.of(error) from error
+
+    async def _insist(self, request: Forwarding, use: Use[T]) -> T:
+        """The engine is gone, and the manager may need a moment to notice. Waiting for a lease is not counted."""
+        left, pause = self._limits.gone, FIRST_PAUSE
+        while left > 0:
+            try:
+                return await self._try(request, use)
+            except NotSent as error:
+                left -= error.seconds + pause
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        raise engine_errors.unreachable()

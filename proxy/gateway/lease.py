@@ -1,0 +1,176 @@
+"""One model's lease: the stream to the manager, and the requests under it.
+
+One task owns the stream. Requests enter by `join` and go by `leave`; while the model is ready neither awaits anything.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+from contract.errors import ApiError
+from contract.lease import Drain, Failed, Heartbeat, LeaseEvent, Ready, describe
+from proxy.gateway import lease_errors
+from proxy.gateway.deadline import Deadline
+from proxy.gateway.limits import LeaseLimits
+from proxy.gateway.manager import ManagerAbsent
+from proxy.gateway.roster import Holder, Roster
+from proxy.gateway.upstream import Address
+
+OpenStream = Callable[[str], AbstractAsyncContextManager[AsyncIterator[LeaseEvent]]]
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+_logger = logging.getLogger("roundhouse.proxy")
+
+
+class Lease:
+    """The lease of `model`. `address` is where requests may be sent now; None: they wait.
+
+    `cause` is done when the engine that was ready has died: the manager's reason.
+    """
+
+    def __init__(
+        self, model: str, open_stream: OpenStream, limits: LeaseLimits, closed: Callable[["Lease"], None]
+    ) -> None:
+        self.model = model
+        self.address: Address | None = None
+        self.progress = "asking the manager"
+        self._open_stream = open_stream
+        self._limits = limits
+        self._closed = closed
+        self._roster = Roster()
+        self._absent_since: float | None = None
+        self._loop = asyncio.get_running_loop()
+        self.cause: asyncio.Future[str] = self._loop.create_future()
+        self._linger = Deadline(self._loop, self._lingered)
+        self._task = self._loop.create_task(self._run(), name=f"lease of {model}")
+
+    def __repr__(self) -> str:
+        state = f"ready at {self.address.authority.decode()}" if self.address else self.progress
+        return f"<Lease {self.model}: {state}, {self._roster}>"
+
+    # Requests
+
+    def join(self, holder: Holder) -> Address | asyncio.Future[Address]:
+        """Count a request in: the address, or a future of it. Raises ApiError (503) past the bounds."""
+        self._linger.clear()
+        if self.address is not None:
+            if self._roster.in_flight >= self._limits.in_flight:
+                raise lease_errors.overloaded(self.model, self._roster.in_flight)
+            self._roster.enter(holder)
+            return self.address
+        if self._roster.waiting >= self._limits.waiting:
+            raise lease_errors.overloaded(self.model, self._roster.waiting)
+        return self._roster.queue(holder)
+
+    def leave(self, holder: Holder) -> None:
+        """Count a request out, wherever it stood."""
+        self._roster.leave(holder)
+        if self._roster.is_empty:
+            self._linger.set(self._limits.linger)
+
+    async def close(self) -> None:
+        """Close the stream now."""
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+
+    def _lingered(self) -> None:
+        if not self._roster.is_empty:
+            return
+        if self._absent_since is not None:
+            self._linger.set(self._limits.linger)  # the address is worth more while nobody can give another
+        else:
+            self._closed(self)
+            self._task.cancel()
+
+    # The stream
+
+    async def _run(self) -> None:
+        try:
+            while await self._session():
+                pass
+        finally:
+            self._closed(self)
+            self._linger.close()
+            self._roster.refuse(lease_errors.closing(self.model))
+
+    async def _session(self) -> bool:
+        """One stream, from its opening to its end -> whether to open another."""
+        try:
+            async with self._open_stream(self.model) as events:
+                await self._follow(events)
+        except ManagerAbsent as error:
+            await self._bear_absence(error)
+            return True
+        except ApiError as error:
+            self._refuse(error)
+        self._absent_since = None
+        return self._roster.waiting > 0
+
+    async def _follow(self, events: AsyncIterator[LeaseEvent]) -> None:
+        async for event in events:
+            self._absent_since = None
+            match event:
+                case Ready():
+                    self._admit(_address(event.endpoint))
+                case Drain():
+                    await self._drain(event.seconds)
+                    return
+                case Failed():
+                    self._end(event)
+                    return
+                case Heartbeat():
+                    pass
+                case _:
+                    self.address = None
+                    self.progress = describe(event)
+        raise ManagerAbsent("the manager closed the lease's stream")
+
+    def _admit(self, address: Address) -> None:
+        if self.cause.done():
+            self.cause = self._loop.create_future()
+        self.address = address
+        self.progress = "waiting for the first token"
+        self._roster.admit(address)
+
+    def _end(self, event: Failed) -> None:
+        if not self.cause.done():
+            self.cause.set_result(event.reason)
+        self._refuse(lease_errors.failed(self.model, event))
+
+    def _refuse(self, reason: ApiError) -> None:
+        self.address = None
+        self.progress = f"failed: {reason.message}"
+        self._roster.refuse(reason)
+
+    async def _drain(self, seconds: float) -> None:
+        """Nothing new is sent; what is in flight ends by itself, or by the bound."""
+        self.address = None
+        self.progress = "draining: requests before this one finish"
+        try:
+            async with asyncio.timeout(seconds):
+                await self._roster.empty()
+        except TimeoutError:
+            self._roster.cut(lease_errors.drained(self.model, seconds))
+            await self._roster.empty()
+
+    async def _bear_absence(self, error: ManagerAbsent) -> None:
+        """The address, if there is one, goes on serving; who waits is told when the manager stays away."""
+        now = self._loop.time()
+        if self._absent_since is None:
+            self._absent_since = now
+            _logger.warning("lease of %s: %s", self.model, error.reason)
+        away = now - self._absent_since
+        if away >= self._limits.absence:
+            self._roster.refuse(error)
+        self.progress = "waiting for the manager to come back"
+        await asyncio.sleep(min(max(away, FIRST_PAUSE), LONGEST_PAUSE))
+
+
+def _address(endpoint: str) -> Address:
+    try:
+        return Address.parse(endpoint)
+    except ValueError as error:
+        raise lease_errors.bad_endpoint() from error

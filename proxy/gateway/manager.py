@@ -1,0 +1,121 @@
+"""The manager as seen from here: requests with its token, and its streams."""
+
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import NoReturn
+from urllib.parse import quote
+
+import msgspec
+
+from contract.errors import ApiError, Origin
+from contract.lease import HEARTBEAT_SECONDS, LeaseEvent, decode_event
+from proxy.gateway.connection import Connection
+from proxy.gateway.headers import request_head
+from proxy.gateway.upstream import Address, Pool
+from proxy.gateway.upstream_errors import UpstreamError
+
+SILENCE = 3 * HEARTBEAT_SECONDS
+LINE_LIMIT = 8 * 2**20  # the catalogue is one line of the event stream
+ERROR_LIMIT = 2**20
+
+
+class ManagerAbsent(ApiError):
+    """The manager cannot be reached, or went away. The text is for the log alone."""
+
+    def __init__(self, reason: str) -> None:
+        message = "The manager cannot be reached; it may be starting. See that it runs, then try again."
+        super().__init__(503, "manager_unavailable", message, origin=Origin.MANAGER, headers={"retry-after": "5"})
+        self.reason = reason
+
+
+class Manager:
+    """A client of the manager's HTTP interface. `token` is asked for at every request: it may appear late."""
+
+    def __init__(self, pool: Pool, address: Address, token: Callable[[], str]) -> None:
+        self._pool = pool
+        self._address = address
+        self._token = token
+        self._peer = socket.gethostname().encode()
+
+    @asynccontextmanager
+    async def request(self, method: bytes, target: bytes, silence: float | None = SILENCE) -> AsyncIterator[Connection]:
+        """A request without a body, whatever the status of its answer. Raises ManagerAbsent."""
+        head = request_head(method, target, self._address.authority, self._headers())
+        try:
+            async with self._pool.exchange(self._address, head) as answer:
+                await answer.head(silence)
+                if answer.status == 401:
+                    raise ManagerAbsent("it refuses the token: do both read the same token file?")
+                yield answer
+        except UpstreamError as error:
+            raise ManagerAbsent(str(error)) from error
+
+    def _headers(self) -> Mapping[bytes, bytes]:
+        return {
+            b"authorization": b"Bearer " + self._token().encode(),
+            b"x-roundhouse-peer": self._peer,
+            b"content-length": b"0",
+        }
+
+    @asynccontextmanager
+    async def lease(self, model: str) -> AsyncIterator[AsyncIterator[LeaseEvent]]:
+        """The lease's stream. Raises ManagerAbsent, and ApiError where the manager refuses."""
+        target = b"/models/" + quote(model, safe="").encode() + b"/lease"
+        async with self.request(b"POST", target) as answer:
+            if answer.status != 200:
+                await _refuse(answer)
+            async with aclosing(_lease_events(answer)) as events:
+                yield events
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The lines of the event stream. Raises ManagerAbsent, and ApiError where the manager refuses."""
+        async with self.request(b"GET", b"/events") as answer:
+            if answer.status != 200:
+                await _refuse(answer)
+            async with aclosing(_lines(answer)) as lines:
+                yield lines
+
+
+async def _lines(answer: Connection) -> AsyncGenerator[bytes, None]:
+    """The lines of an answer, without their ends. Raises ManagerAbsent for one without end."""
+    rest = b""
+    while data := await answer.read(SILENCE):
+        *whole, rest = (rest + data).split(b"\n")
+        if len(rest) > LINE_LIMIT:
+            raise ManagerAbsent(f"a line of more than {LINE_LIMIT} bytes")
+        for line in whole:
+            yield line
+
+
+async def _lease_events(answer: Connection) -> AsyncGenerator[LeaseEvent, None]:
+    async with aclosing(_lines(answer)) as lines:
+        async for line in lines:
+            yield _lease_event(line)
+
+
+def _lease_event(line: bytes) -> LeaseEvent:
+    try:
+        return decode_event(line)
+    except ValueError as error:
+        raise ManagerAbsent(f"not a lease event: {line[:200]!r}") from error
+
+
+class _Failure(msgspec.Struct):
+    message: str
+    code: str | None = None
+    param: str | None = None
+
+
+class _FailureBody(msgspec.Struct):
+    error: _Failure
+
+
+async def _refuse(answer: Connection) -> NoReturn:
+    body = await answer.read_all(SILENCE, ERROR_LIMIT)
+    try:
+        failure = msgspec.json.decode(body, type=_FailureBody).error
+    except msgspec.DecodeError as error:
+        raise ManagerAbsent(f"status {answer.status} without a reason") from error
+    raise ApiError(answer.status, failure.code, failure.message, param=failure.param, origin=Origin.MANAGER)

@@ -1,0 +1,101 @@
+"""Reading a request's body without touching it: one native scan, and the original bytes are what is sent on.
+
+The scan holds the body to: JSON in UTF-8 without a byte order mark, an object, no NaN, no lone surrogate, no NUL, at
+most DEPTH_LIMIT levels deep, none of the fields that reach further into an engine than a caller may. All other fields
+are the engine's to judge.
+"""
+
+import re
+
+import msgspec
+
+from contract.errors import ApiError
+
+DEPTH_LIMIT = 64
+
+_BUT_BRACKETS_AND_QUOTES = bytes(set(range(256)) - set(b'[]{}"'))
+_ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
+_FIELD = re.compile(r"at `\$\.([A-Za-z_]+)")
+
+
+class Peeked(msgspec.Struct, frozen=True, gc=False):
+    """What we read of a request. A field that may only be null is a field that nobody may send."""
+
+    model: str | None = None
+    stream: bool | None = None
+    api_base: None = None
+    base_url: None = None
+    api_key: None = None
+    extra_headers: None = None
+    extra_body: None = None
+    chat_template: None = None
+    chat_template_kwargs: None = None
+    prompt_embeds: None = None
+    guided_regex: None = None
+    mm_processor_kwargs: None = None
+    trust_remote_code: None = None
+    lora_request: None = None
+    kv_transfer_params: None = None
+
+
+_READ = frozenset({"model", "stream"})
+DENIED = tuple(field for field in Peeked.__struct_fields__ if field not in _READ)
+_DECODER = msgspec.json.Decoder(Peeked)
+
+
+def peek(body: bytes) -> Peeked:
+    """The body of a request -> what we read of it. Raises ApiError (400), with the field in `param`."""
+    try:
+        peeked = _DECODER.decode(body)
+        if not body.isascii():
+            body.decode()  # the scan skips over strings that it does not read
+    except msgspec.ValidationError as error:
+        raise _wrong_field(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _refusal(f"The body is not valid JSON in UTF-8: {_reason(error)}.") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    if b"\\u0000" in body:
+        _refuse_nul(body)
+    if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT:
+        _refuse_depth(body)
+    return peeked
+
+
+def _wrong_field(reason: str) -> ApiError:
+    found = _FIELD.search(reason)
+    if found is None:
+        return _refusal("The body must be a JSON object.")
+    field = found[1]
+    if field in DENIED:
+        return ApiError(400, "unsupported_parameter", f"'{field}' may not be set here; leave it out.", param=field)
+    return ApiError(400, "invalid_type", f"'{field}': {reason.partition(' - at ')[0]}.", param=field)
+
+
+def _reason(error: Exception) -> str:
+    return "a byte that is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _refuse_nul(body: bytes) -> None:
+    # An escaped backslash before it makes `u0000` plain text.
+    if b"\\u0000" in body.replace(rb"\\", b""):
+        raise _refusal("The body holds the character U+0000; leave it out.")
+
+
+def _refuse_depth(body: bytes) -> None:
+    """Strings out, then one level of brackets at a time: passes of C over ever fewer bytes."""
+    unescaped = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    outside = unescaped.translate(_ALL_SQUARE, _BUT_BRACKETS_AND_QUOTES).split(b'"')[::2]
+    nesting = b"".join(outside)
+    for _ in range(DEPTH_LIMIT):
+        nesting = nesting.replace(b"[]", b"")
+    if nesting:
+        raise _too_deep()
+
+
+def _too_deep() -> ApiError:
+    return _refusal(f"The body is nested deeper than {DEPTH_LIMIT} levels.")
+
+
+def _refusal(message: str) -> ApiError:
+    return ApiError(400, "invalid_json", message)

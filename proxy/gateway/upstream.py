@@ -1,0 +1,147 @@
+"""The pooled HTTP/1.1 client: one request at a time on each connection, no header object, no task, no queue."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from functools import cached_property, partial
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from proxy.gateway.connection import Connection
+from proxy.gateway.upstream_errors import NotSent
+
+HALF_OPEN_SECONDS = 15  # unacknowledged for so long, and the kernel calls a connection dead
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """`http://172.18.0.2:8000` -> Address. Raises ValueError for anything else."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"not an http address: {url!r}")
+        return cls(parts.hostname, parts.port or 80)
+
+    @cached_property
+    def authority(self) -> bytes:
+        """The value of a request's Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}".encode()
+
+
+@dataclass(frozen=True)
+class PoolLimits:
+    """`idle` is seconds; vLLM's own server closes a connection after 5 s without use, so we let go before."""
+
+    connect: float = 5.0
+    idle: float = 3.0
+    idle_connections: int = 256
+
+
+class Pool:
+    """Connections that are open and idle, by address. The most recently used goes out first."""
+
+    def __init__(self, limits: PoolLimits) -> None:
+        self._limits = limits
+        self._idle: dict[Address, list[Connection]] = {}
+        self._busy: set[Connection] = set()
+
+    def __repr__(self) -> str:
+        return f"<Pool {len(self._busy)} busy, {sum(map(len, self._idle.values()))} idle>"
+
+    def exchange(self, address: Address, *request: bytes) -> "Exchange":
+        """`async with` it: the request is sent, and the connection with its answer is at hand.
+
+        Entering raises NotSent.
+        """
+        return Exchange(self, address, request)
+
+    def take(self, address: Address) -> Connection | None:
+        """An idle connection, or None: then `connect`."""
+        idle = self._idle.get(address)
+        while idle:
+            connection = idle.pop()
+            if connection.is_open:
+                self._busy.add(connection)
+                return connection
+        return None
+
+    async def connect(self, address: Address) -> Connection:
+        """A new connection. Raises NotSent."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        make = partial(Connection, loop, partial(self._lost, address))
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                _, connection = await loop.create_connection(make, address.host, address.port)
+        except (OSError, TimeoutError) as error:
+            reason = f"no connection to {address.host}:{address.port}: {error or 'no answer'}"
+            raise NotSent(reason, loop.time() - began) from error
+        _find_half_open(connection)
+        self._busy.add(connection)
+        return connection
+
+    def give_back(self, address: Address, connection: Connection) -> None:
+        """End of an exchange: a connection whose answer is whole waits for the next, any other is cut."""
+        self._busy.discard(connection)
+        idle = self._idle.setdefault(address, [])
+        if connection.is_reusable and len(idle) < self._limits.idle_connections:
+            connection.rest(self._limits.idle)
+            idle.append(connection)
+        else:
+            connection.abort()
+
+    def forget(self, address: Address) -> None:
+        """Close what is idle there: the server behind it is gone."""
+        for connection in self._idle.pop(address, ()):
+            connection.abort()
+
+    def _lost(self, address: Address, connection: Connection) -> None:
+        idle = self._idle.get(address, [])
+        if connection in idle:
+            idle.remove(connection)
+        if not idle:
+            self._idle.pop(address, None)
+
+    def close(self) -> None:
+        """Cut every connection."""
+        for address in list(self._idle):
+            self.forget(address)
+        for connection in tuple(self._busy):
+            connection.abort()
+
+
+class Exchange:
+    """One request and its answer. Leaving it early cuts the connection: that is how a server learns to stop."""
+
+    __slots__ = ("_address", "_connection", "_pool", "_request")
+
+    def __init__(self, pool: Pool, address: Address, request: tuple[bytes, ...]) -> None:
+        self._pool = pool
+        self._address = address
+        self._request = request
+
+    async def __aenter__(self) -> Connection:
+        connection = self._pool.take(self._address) or await self._pool.connect(self._address)
+        self._connection = connection
+        connection.start(self._request)
+        return connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.give_back(self._address, self._connection)
+        if kind is NotSent:
+            self._pool.forget(self._address)
+
+
+def _find_half_open(connection: Connection) -> None:
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
+    if option is not None:
+        connection.set_option(socket.IPPROTO_TCP, option, HALF_OPEN_SECONDS * 1000)

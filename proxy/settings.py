@@ -1,0 +1,121 @@
+"""All that is set from outside: where, how much and how long. Read once, frozen."""
+
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from proxy.gateway.limits import ConnectionLimits, ForwardLimits, LeaseLimits
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Environment variables with the prefix ROUNDHOUSE_. Times are seconds, sizes are bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    proxy_host: str = "127.0.0.1"
+    proxy_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    manager_url: str = "http://127.0.0.1:8090"
+    token_file: Path = Path("run/token")
+    published_at: str | None = Field(None, description="where the port is reached from; the listening host if unset")
+    key_file: Path | None = Field(None, description="a file with the API key that callers must send")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), description="names, separated by commas")
+    static_dir: Path = Path(__file__).resolve().parent.parent / "static"
+
+    head_timeout: Seconds = 10.0
+    head_size: Count = 64 * 2**10
+    header_count: Count = 200
+    url_size: Count = 8 * 2**10
+    body_timeout: Seconds = 60.0
+    body_size: Count = 64 * 2**20
+    write_timeout: Seconds = 60.0
+    keep_alive: Count = 75
+
+    manager_wait: Seconds = Field(10.0, description="for a manager that was never reached")
+    manager_absence: Seconds = Field(30.0, description="for a manager that went away while requests wait")
+    model_wait: Seconds = Field(15 * 60.0, description="a request waits so long for its model")
+    lease_linger: Seconds = 2.0
+    waiting_limit: Count = Field(512, description="requests of one model that may wait")
+    in_flight_limit: Count = Field(1024, description="requests of one model that may run")
+
+    first_token: Seconds = 120.0
+    between_tokens: Seconds = 60.0
+    plain_answer: Seconds = 15 * 60.0
+    answer_size: Count = 64 * 2**20
+    engine_gone: Seconds = Field(5.0, description="a request that found no engine is offered again for so long")
+    heartbeat_after: Seconds = 5.0
+    heartbeat_every: Seconds = 10.0
+    drain: Seconds = Field(120.0, description="after SIGTERM, what is in flight may finish within it")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The names under which this proxy may be asked, lower case, without a port."""
+        concrete = (name for name in (self.proxy_host, self.published_at) if name and not _is_every_address(name))
+        return frozenset(name.lower() for name in (*LOOPBACK_NAMES, *map(_in_brackets, concrete), *self.allowed_hosts))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine can reach the proxy."""
+        host = self.published_at or self.proxy_host
+        return host == "localhost" or _is_loopback(host)
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        return ConnectionLimits(
+            head=self.head_timeout,
+            body=self.body_timeout,
+            write=self.write_timeout,
+            head_size=self.head_size,
+            header_count=self.header_count,
+            url_size=self.url_size,
+        )
+
+    @property
+    def lease_limits(self) -> LeaseLimits:
+        return LeaseLimits(
+            linger=self.lease_linger,
+            wait=self.model_wait,
+            absence=self.manager_absence,
+            waiting=self.waiting_limit,
+            in_flight=self.in_flight_limit,
+        )
+
+    @property
+    def forward_limits(self) -> ForwardLimits:
+        return ForwardLimits(
+            first_token=self.first_token,
+            between_tokens=self.between_tokens,
+            plain=self.plain_answer,
+            gone=self.engine_gone,
+            heartbeat_after=self.heartbeat_after,
+            heartbeat_every=self.heartbeat_every,
+            answer_size=self.answer_size,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_every_address(host: str) -> bool:
+    return host in {"0.0.0.0", "::"}
+
+
+def _in_brackets(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
