@@ -63,7 +63,7 @@ def _problem(model: Model, box: Box) -> Problem | None:
     entry, kind = model.fixed.entry, model.fixed.kind
     if entry.engine is not None and kind is None:
         return Problem(f"{model.name}.engine", repr(entry.engine), f"write one of {', '.join(sorted(box.engines))}")
-    wrong = kind.problem_with(entry.args, entry.env) if kind else None
+    wrong = kind.problem_with(entry) if kind else None
     return Problem(model.name, "not allowed", wrong) if wrong else None
 
 

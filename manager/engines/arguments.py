@@ -17,24 +17,23 @@ class ArgumentRule:
 
     def problem(self, value: ArgumentValue) -> str | None:
         """What to write instead of `value`, or None where it is right."""
-        # bool is a kind of int in Python, and 1 is no answer to a yes-or-no flag.
-        if isinstance(value, bool) is not (self.kind is bool) or not isinstance(value, self.kind):
+        # bool is a kind of int in Python, and 1 is no answer to a yes-or-no flag; a whole number is a number, too.
+        kind = (int, float) if self.kind is float else self.kind
+        if isinstance(value, bool) is not (self.kind is bool) or not isinstance(value, kind):
             return f"write a value of type {self.kind.__name__}"
         if isinstance(value, str):
             return None if value in self.choices else f"write one of {', '.join(self.choices)}"
         return None if self.least <= value <= self.most else f"write a number from {self.least:g} to {self.most:g}"
 
 
-def problem_with_arguments(
-    engine: str, args: Mapping[str, ArgumentValue], rules: Mapping[str, ArgumentRule]
-) -> str | None:
-    """The first argument that an engine's allow-list refuses, with the fix, or None."""
-    for flag, value in args.items():
-        if flag not in rules:
-            return f"args.{flag}: not allowed for {engine}; allowed are {', '.join(sorted(rules))}"
-        problem = rules[flag].problem(value)
+def problem_with_values(key: str, values: Mapping[str, ArgumentValue], rules: Mapping[str, ArgumentRule]) -> str | None:
+    """The first value under an entry's `key` that an engine's allow-list refuses, with the fix, or None."""
+    for name, value in values.items():
+        if name not in rules:
+            return f"{key}.{name}: this engine does not allow it; it allows {', '.join(sorted(rules))}"
+        problem = rules[name].problem(value)
         if problem is not None:
-            return f"args.{flag}: {value!r}: {problem}"
+            return f"{key}.{name}: {value!r}: {problem}"
     return None
 
 

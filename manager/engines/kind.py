@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from contract.catalogue import ArgumentValue, ModelEntry, ModelType
+from contract.catalogue import ModelEntry, ModelType
 from manager.specification import DeviceKind, EngineSpec, Inside, Placement
 
 
@@ -87,8 +87,8 @@ class EngineKind(Protocol):
 
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]: ...
     def probe(self, name: str) -> Probe: ...
-    def problem_with(self, args: Mapping[str, ArgumentValue], env: Mapping[str, str]) -> str | None:
-        """What is wrong with an entry's `args` and `env`, in words with the fix, or None."""
+    def problem_with(self, entry: ModelEntry) -> str | None:
+        """What is wrong with an entry's `args`, `env` and `defaults`, in words with the fix, or None."""
         ...
 
     def specify(self, order: Order) -> EngineSpec: ...

@@ -3,11 +3,12 @@
 Facts are of vLLM 0.32.0: flags and metrics as its `--help` and `/metrics` name them.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contract.catalogue import ArgumentValue, ModelType
-from manager.engines.arguments import ArgumentRule, as_flags, problem_with_arguments
+from contract.catalogue import ModelEntry, ModelType
+from manager.engines.arguments import ArgumentRule, as_flags, problem_with_values
 from manager.engines.kind import Call, Metrics, Order, Probe, SleepLevel
 from manager.specification import DeviceKind, EngineSpec
 
@@ -32,6 +33,15 @@ ARGUMENTS: Mapping[str, ArgumentRule] = {
     "tool-call-parser": ArgumentRule(str, choices=("hermes", "llama3_json", "llama4_json", "mistral", "qwen3_coder")),
     "reasoning-parser": ArgumentRule(str, choices=("deepseek_r1", "qwen3", "glm45", "openai_gptoss")),
     "seed": ArgumentRule(int, 0, 2**32 - 1),
+}
+# What a request may leave out and the catalogue may fill in.
+DEFAULTS: Mapping[str, ArgumentRule] = {
+    "temperature": ArgumentRule(float, 0, 2),
+    "top_p": ArgumentRule(float, 0.001, 1),
+    "top_k": ArgumentRule(int, -1, 100_000),
+    "min_p": ArgumentRule(float, 0, 1),
+    "repetition_penalty": ArgumentRule(float, 0.1, 10),
+    "max_tokens": ArgumentRule(int, 1, 10_000_000),
 }
 ENVIRONMENT = frozenset({"VLLM_LOGGING_LEVEL", "VLLM_ATTENTION_BACKEND", "OMP_NUM_THREADS"})
 
@@ -82,11 +92,13 @@ class Vllm:
     def probe(self, name: str) -> Probe:
         return Probe("/v1/completions", {"model": name, "prompt": "a", "max_tokens": 1, "temperature": 0})
 
-    def problem_with(self, args: Mapping[str, ArgumentValue], env: Mapping[str, str]) -> str | None:
-        unknown = sorted(set(env) - ENVIRONMENT)
+    def problem_with(self, entry: ModelEntry) -> str | None:
+        unknown = sorted(set(entry.env) - ENVIRONMENT)
         if unknown:
             return f"env.{unknown[0]}: not allowed for vllm; allowed are {', '.join(sorted(ENVIRONMENT))}"
-        return problem_with_arguments(self.name, args, ARGUMENTS)
+        return problem_with_values("args", entry.args, ARGUMENTS) or problem_with_values(
+            "defaults", entry.defaults, DEFAULTS
+        )
 
     def specify(self, order: Order) -> EngineSpec:
         """An entry -> its container. The engine answers to the model's name and to all of its aliases."""
@@ -104,12 +116,22 @@ class Vllm:
                 *("--model", order.weights.path),
                 *("--served-model-name", order.name, *entry.aliases),
                 *(_cpu_arguments() if on_cpu else _cuda_arguments(order)),
+                *_defaults(entry),
                 *as_flags(entry.args),
             ),
             env={**_environment(order), **entry.env},
             memory_limit=placement.memory + (4 if on_cpu else 16) * GIB,
             placement=placement,
         )
+
+
+def _defaults(entry: ModelEntry) -> tuple[str, ...]:
+    """vLLM itself fills in what a request leaves out, so no body has to be rewritten on its way."""
+    if not entry.defaults:
+        return ()
+    # vLLM's name for the bound on an answer's length is the one of generation configurations.
+    named = {"max_new_tokens" if key == "max_tokens" else key: value for key, value in entry.defaults.items()}
+    return ("--override-generation-config", json.dumps(named, sort_keys=True))
 
 
 def _cpu_arguments() -> tuple[str, ...]:

@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from manager.runtimes.docker_api import DockerApi, LogStream, mapped
 from manager.runtimes.docker_options import INSIDE
 from manager.runtimes.logs import last_lines
 from manager.specification import EngineError, EngineSpec, Exit, Found
 
 THREADS = 8
+DAEMON_SECONDS = 30
 KEPT_LINES = 2000
 
 P = ParamSpec("P")
@@ -38,7 +41,15 @@ class DockerRuntime:
 
     async def open(self) -> None:
         self.logs_dir.mkdir(parents=True, exist_ok=True)
-        self._api = await self._run(DockerApi, self.instance, self.sources, self.host_name)
+        # After a reboot the daemon may come up later than its clients.
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(EngineError),
+            wait=wait_fixed(1),
+            stop=stop_after_delay(DAEMON_SECONDS),
+            reraise=True,
+        ):
+            with attempt:
+                self._api = await self._run(DockerApi, self.instance, self.sources, self.host_name)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)

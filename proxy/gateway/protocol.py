@@ -15,6 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from contract.errors import ApiError
+from proxy.gateway import protocol_errors
 from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, App
 from proxy.gateway.deadline import Deadline
 from proxy.gateway.limits import ConnectionLimits
@@ -78,7 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _bound_head(self) -> None:
         """The head is not whole with these bytes: most come in one piece and need no deadline."""
         if self._head_seen > self.limits.head_size:
-            self._refusal = self._refusal or _head_too_large(self.limits)
+            self._refusal = self._refusal or protocol_errors.head_too_large(self.limits)
             self.send_400_response("")
         elif not self._head_is_timed:
             self._head_is_timed = True
@@ -92,8 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         self.url += url
         if len(self.url) > self.limits.url_size:
-            message = f"The URL is longer than {self.limits.url_size} bytes."
-            self._refuse(ApiError(414, "uri_too_long", message))
+            self._refuse(protocol_errors.url_too_long(self.limits))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # As uvicorn's, which is not called: this runs for every header of every request.
@@ -102,11 +102,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.expect_100_continue = True
         self.headers.append((name, value))
         if len(self.headers) > self.limits.header_count:
-            self._refuse(_head_too_large(self.limits))
+            self._refuse(protocol_errors.head_too_large(self.limits))
 
     def on_headers_complete(self) -> None:
         if self._head_seen > self.limits.head_size and _size_of(self.headers) > self.limits.head_size:
-            self._refuse(_head_too_large(self.limits))
+            self._refuse(protocol_errors.head_too_large(self.limits))
         self._in_head = False
         self._head_is_timed = False
         self._read_deadline.clear()
@@ -129,20 +129,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._lingering or not self._begun:
             self.transport.abort()
         elif self._in_head:
-            self._refuse_late_head()
+            self._refusal = protocol_errors.head_late(self.limits)
+            self.send_400_response("")
         elif self._running is not None and not self._running.done():
             self._running.cancel(BODY_LATE)
         else:
             self.transport.abort()
 
-    def _refuse_late_head(self) -> None:
-        message = f"The request's head was not whole within {self.limits.head:g} seconds."
-        self._refusal = ApiError(408, "request_timeout", message)
-        self.send_400_response("")
-
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls for a request that its parser refuses: ours has the OpenAI shape, and every reason."""
-        error = self._refusal or ApiError(400, "invalid_http", "This is not a valid HTTP/1.1 request.")
+        error = self._refusal or protocol_errors.not_http()
         if self._lingering or self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
@@ -199,8 +195,3 @@ def bounded(limits: ConnectionLimits, render: Callable[[ApiError], bytes]) -> ty
 
 def _size_of(headers: list[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) + 4 for name, value in headers)
-
-
-def _head_too_large(limits: ConnectionLimits) -> ApiError:
-    message = f"The request's head is larger than {limits.head_size} bytes or {limits.header_count} headers."
-    return ApiError(431, "headers_too_large", message)

@@ -2,11 +2,10 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.catalogue import ArgumentValue, ModelType
+from contract.catalogue import ModelEntry, ModelType
 from manager.engines.arguments import as_flags
 from manager.engines.kind import Metrics, Order, Probe, SleepLevel
 from manager.specification import DeviceKind, EngineSpec
@@ -33,7 +32,7 @@ class TinyKind:
     def probe(self, name: str) -> Probe:
         return Probe("/v1/completions", {"model": name, "prompt": "a", "max_tokens": 1})
 
-    def problem_with(self, args: Mapping[str, ArgumentValue], env: Mapping[str, str]) -> str | None:
+    def problem_with(self, entry: ModelEntry) -> str | None:
         return None
 
     def specify(self, order: Order) -> EngineSpec:

@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--fail")
     parser.add_argument("--deaf", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--pause", type=float, default=0, help="seconds before it serves")
+    parser.add_argument("--eat", type=int, default=0, help="bytes of memory to take before it serves")
     options = parser.parse_args()
     if options.fail:
         print(options.fail, file=sys.stderr)
@@ -42,8 +43,9 @@ def main() -> int:
     if options.deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(options.pause)
+    taken = b"x" * options.eat
     server = ThreadingHTTPServer((options.host, options.port), Handler)
-    print("serving", flush=True)
+    print("serving", *([len(taken)] if taken else []), flush=True)
     threading.Thread(target=server.serve_forever).run()
     return 0
 

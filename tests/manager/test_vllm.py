@@ -74,9 +74,9 @@ def test_the_same_entry_has_the_same_hash_and_another_has_another() -> None:
 @pytest.mark.parametrize(
     ("args", "fix"),
     [
-        ({"trust-remote-code": True}, "not allowed for vllm; allowed are"),
-        ({"api-key": "x"}, "not allowed"),
-        ({"max-model-len; rm -rf /": 1}, "not allowed"),
+        ({"trust-remote-code": True}, "does not allow it; it allows"),
+        ({"api-key": "x"}, "does not allow"),
+        ({"max-model-len; rm -rf /": 1}, "does not allow"),
         ({"max-model-len": "2048; ls"}, "type int"),
         ({"max-model-len": True}, "type int"),
         ({"max-model-len": 0}, "number from 1"),
@@ -86,14 +86,29 @@ def test_the_same_entry_has_the_same_hash_and_another_has_another() -> None:
     ],
 )
 def test_arguments_outside_the_allow_list_are_refused_with_the_fix(args: dict[str, ArgumentValue], fix: str) -> None:
-    problem = ENGINE.problem_with(args, {})
+    problem = ENGINE.problem_with(ModelEntry(type=(ModelType.TEXT,), args=args))
     assert problem is not None
     assert fix in problem
 
 
 def test_the_environment_has_an_allow_list_too() -> None:
-    assert ENGINE.problem_with({}, {"LD_PRELOAD": "/tmp/x.so"}) is not None
-    assert ENGINE.problem_with({}, {"VLLM_LOGGING_LEVEL": "DEBUG"}) is None
+    assert ENGINE.problem_with(ModelEntry(type=(ModelType.TEXT,), env={"LD_PRELOAD": "/tmp/x.so"})) is not None
+    assert ENGINE.problem_with(ModelEntry(type=(ModelType.TEXT,), env={"VLLM_LOGGING_LEVEL": "DEBUG"})) is None
+
+
+def test_defaults_of_a_request_are_vllms_to_fill_in() -> None:
+    arguments = specified(CPU, defaults={"top_p": 0.9, "temperature": 0, "max_tokens": 64}).arguments
+    assert arguments[-2:] == (
+        "--override-generation-config",
+        '{"max_new_tokens": 64, "temperature": 0, "top_p": 0.9}',
+    )
+
+
+@pytest.mark.parametrize("defaults", [{"temperature": 3}, {"temperature": "hot"}, {"chat_template": "x"}])
+def test_defaults_have_an_allow_list_too(defaults: dict[str, ArgumentValue]) -> None:
+    problem = ENGINE.problem_with(ModelEntry(type=(ModelType.TEXT,), defaults=defaults))
+    assert problem is not None
+    assert problem.startswith("defaults.")
 
 
 def test_sleep_does_not_exist_on_the_cpu_and_has_two_levels_on_a_gpu() -> None:
