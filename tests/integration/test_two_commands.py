@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from openai import OpenAI
+from openai.types.chat import ChatCompletionMessageParam
 
 from cli.docker_host import leftovers, output_of
 from tests.docs.markdown import ROOT
@@ -98,3 +100,34 @@ def test_setup_gives_a_first_answer_and_down_leaves_nothing(box: Box) -> None:
     box.run("down")
     assert box.left() == []
     box.run("down")
+
+
+@pytest.mark.docker
+def test_a_manager_container_that_is_killed_adopts_its_engine_when_it_comes_back(tmp_path: Path) -> None:
+    box = Box("docker", tmp_path / "run")
+    try:
+        first_answer(box)
+        engine, manager = container_of(box, "engine"), container_of(box, "manager")
+        subprocess.run(("docker", "kill", manager), check=True, capture_output=True)
+        subprocess.run(("docker", "start", manager), check=True, capture_output=True)
+        began = time.monotonic()
+        assert "Paris" in ask(box)
+        assert time.monotonic() - began < 15, "no engine start can be that fast here"
+        assert container_of(box, "engine") == engine
+    finally:
+        box.run("down")
+        remove_volumes(box.instance)
+
+
+def container_of(box: Box, role: str) -> str:
+    labels = (f"label=roundhouse.instance={box.instance}", f"label=roundhouse.role={role}")
+    found = output_of(("docker", "ps", "--quiet", "--filter", labels[0], "--filter", labels[1]))
+    assert found, role
+    return found.strip()
+
+
+def ask(box: Box) -> str:
+    client = OpenAI(base_url=f"http://127.0.0.1:{box.env['ROUNDHOUSE_PORT']}/v1", api_key="none", timeout=120)
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of France?"}]
+    answer = client.chat.completions.create(model="smollm2", messages=messages, temperature=0, max_tokens=30)
+    return answer.choices[0].message.content or ""
