@@ -27,6 +27,7 @@ from manager.runtimes.docker_options import (
 from manager.specification import EngineError, EngineSpec, Exit, Found
 
 API_TIMEOUT = 120
+NO_WAY_TO_THE_HOST = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
 
 class LogStream(Protocol):
@@ -60,6 +61,9 @@ class DockerApi:
             self.client = docker.DockerClient.from_env(timeout=API_TIMEOUT)
             self.client.ping()
         own = self.find(host_name)
+        # A manager on the host reaches engines by the bridge's address; in a container it needs none, and without
+        # one an engine does not reach the host either.
+        self._network_options = NO_WAY_TO_THE_HOST if own is not None else {}
         if own is not None:
             self._learn_host_places(own)
 
@@ -154,7 +158,11 @@ class DockerApi:
         if existing:
             return existing[0]
         return self.client.networks.create(
-            network_name(container), internal=True, check_duplicate=True, labels={LABEL_INSTANCE: self.instance}
+            network_name(container),
+            internal=True,
+            check_duplicate=True,
+            labels={LABEL_INSTANCE: self.instance},
+            options=self._network_options,
         )
 
     def _networks(self, container: str) -> list[Network]:

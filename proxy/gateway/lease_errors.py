@@ -6,12 +6,19 @@ from contract.lease import Failed
 LOG_LINES = 20
 
 
+# Failures that are gone by the next attempt. After all others the SDK's own retries would only meet them again,
+# each after another start of the engine.
+PASSING = frozenset({"drained", "engine_died", "manager_stopping"})
+
+
 def failed(model: str, event: Failed) -> ApiError:
     """The manager gave the model up -> its reason, with the end of the engine's log."""
-    message = f"The model '{model}' could not be made ready: {event.reason}"
+    message = event.reason if model in event.reason else f"The model '{model}' could not be made ready: {event.reason}"
     if event.log_tail:
         message += "\nThe engine's log ends with:\n" + "\n".join(event.log_tail[-LOG_LINES:])
-    headers = DO_NOT_RETRY if event.retry_after is None else {"retry-after": f"{max(event.retry_after, 1):.0f}"}
+    headers = {} if event.code in PASSING else dict(DO_NOT_RETRY)
+    if event.retry_after is not None:
+        headers["retry-after"] = f"{max(event.retry_after, 1):.0f}"
     return ApiError(503, event.code, message, origin=_origin(event.code), headers=headers)
 
 

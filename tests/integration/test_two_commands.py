@@ -3,10 +3,13 @@
 What takes minutes on a bare machine is here already: `./setup.sh test` has prepared it.
 """
 
+import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -114,6 +117,8 @@ def test_a_manager_container_that_is_killed_adopts_its_engine_when_it_comes_back
         assert "Paris" in ask(box)
         assert time.monotonic() - began < 15, "no engine start can be that fast here"
         assert container_of(box, "engine") == engine
+        with listening_on_all_addresses() as port:
+            assert "reached" not in tried_from(engine, port)
     finally:
         box.run("down")
         remove_volumes(box.instance)
@@ -124,6 +129,30 @@ def container_of(box: Box, role: str) -> str:
     found = output_of(("docker", "ps", "--quiet", "--filter", labels[0], "--filter", labels[1]))
     assert found, role
     return found.strip()
+
+
+@contextmanager
+def listening_on_all_addresses() -> Iterator[int]:
+    """What a careless program on the host does."""
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def tried_from(container: str, port: int) -> str:
+    """What came of connecting to the host from inside a container, by each address that the host could have."""
+    network = output_of(("docker", "inspect", container, "--format", "{{json .NetworkSettings.Networks}}")) or "{}"
+    gateways = [each["Gateway"] for each in json.loads(network).values()]
+    assert gateways
+    tries = [
+        f"import socket; socket.create_connection(({address!r}, {port}), 3); print('reached')"
+        for address in (*gateways, "172.17.0.1")
+    ]
+    return "".join(
+        subprocess.run(
+            ("docker", "exec", container, "python3", "-c", each), capture_output=True, text=True, check=False
+        ).stdout
+        for each in tries
+    )
 
 
 def ask(box: Box) -> str:

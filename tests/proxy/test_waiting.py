@@ -113,7 +113,16 @@ async def test_a_failed_load_that_may_be_tried_later_says_when(tmp_path: Path) -
         answer = await asked
         assert answer.status == 503
         assert answer.headers["retry-after"] == "30"
+        assert answer.headers["x-should-retry"] == "false", "the SDK's own retries would only start it again"
         assert b'"origin": "manager"' in answer.body
+
+
+async def test_a_failure_that_passes_by_itself_is_left_to_the_sdks_own_retries(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        asked = asyncio.create_task(w.post("/v1/chat/completions", b'{"model":"large","stream":true}'))
+        lease = await w.manager.lease()
+        await lease.send(Failed(code="manager_stopping", reason="the manager is stopping", retry_after=1.0))
+        assert "x-should-retry" not in (await asked).headers
 
 
 async def test_a_failure_after_the_comments_began_is_an_error_event_without_done(tmp_path: Path) -> None:
