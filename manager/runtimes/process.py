@@ -22,6 +22,7 @@ from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Fou
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.1
+KILL_SECONDS = 5.0
 # The trap keeps the shell alive while its group is told to end, so that it can still write the status; unlike an
 # ignored signal, a trap is not inherited by the engine. Arguments are passed as words and never read by the shell.
 KEEPER = 'trap : TERM INT; status=$1; shift; "$@"; echo $? >"$status.new" && mv "$status.new" "$status"'
@@ -73,13 +74,10 @@ class ProcessRuntime:
         record = self.records.read(container)
         if record is None:
             return
-        if record.is_running:
-            _signal_group(record.pid, signal.SIGTERM)
-            await self._wait_gone(record, grace)
-        # Helpers may outlive the engine in its session. While they do, nobody else is given the session's number.
-        if record.is_running or not psutil.pid_exists(record.pid):
-            _signal_group(record.pid, signal.SIGKILL)
-            await self._wait_gone(record, grace=5)
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILL_SECONDS)):
+            if record.has_members:
+                _signal_group(record.pid, number)
+                await self._wait_gone(record, patience)
         self.records.remove(container)
 
     async def exit_of(self, container: str) -> Exit | None:
@@ -115,7 +113,7 @@ class ProcessRuntime:
 
     async def _wait_gone(self, record: Record, grace: float) -> None:
         for _ in range(round(grace / POLL_SECONDS)):
-            if not record.is_running:
+            if not record.has_members:
                 return
             await asyncio.sleep(POLL_SECONDS)
 

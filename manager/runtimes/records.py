@@ -1,6 +1,7 @@
 """Records of engines that run as local processes: one JSON file each, and the exit status beside it."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,10 +24,32 @@ class Record:
     def is_running(self) -> bool:
         """Whether this very process lives, and not another that was given its pid."""
         try:
-            process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+            return self._is_ours(process := psutil.Process(self.pid)) and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
+
+    @property
+    def has_members(self) -> bool:
+        """Whether anything of its session lives: helpers may outlive the engine.
+
+        While they do, nobody else is given the session's number.
+        """
+        try:
+            if not self._is_ours(psutil.Process(self.pid)):
+                return False
+        except psutil.NoSuchProcess:
+            pass
+        return any(_is_member(pid, self.pid) for pid in psutil.pids())
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        return abs(process.create_time() - self.started) < 1
+
+
+def _is_member(pid: int, session: int) -> bool:
+    try:
+        return os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
 
 
 class RecordFolder:
