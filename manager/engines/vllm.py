@@ -69,7 +69,7 @@ class Vllm:
         ("Initializing a V1 LLM engine", "initializing the engine"),
         ("Starting to load model", "loading weights"),
         ("Loading weights took", "preparing memory"),
-        ("GPU KV cache size", "preparing memory"),
+        ("KV cache size", "preparing memory"),
         ("Capturing CUDA graphs", "capturing CUDA graphs"),
         ("init engine", "starting the server"),
     )
