@@ -1,6 +1,7 @@
 """One run of one engine, from preparation to the end: a task that acts and reports, and decides nothing."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from manager.events import EngineDied, EngineEnded, EngineEvent, EngineReady, Fe
 from manager.readiness import Readiness
 from manager.runtimes.runtime import Runtime
 from manager.specification import EngineError, EngineSpec, Failure
+
+log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.5
 TAIL_LINES = 40
@@ -49,11 +52,15 @@ class Engine:
 
     def begin(self) -> None:
         self._task = asyncio.create_task(self._live(), name=f"engine {self.run.model}")
+        self._task.add_done_callback(self._report_fault)
 
     def end(self, grace: float) -> None:
         """Asks for the end; `EngineEnded` follows when all traces are gone."""
         life = self._task
+        if life is not None and life.done():
+            return  # it has reported its end; its container's name may be the next run's by now
         self._task = asyncio.create_task(self._cut_short(life, grace), name=f"end of engine {self.run.model}")
+        self._task.add_done_callback(self._report_fault)
 
     def abandon(self) -> None:
         """Leaves the engine running without a watcher, for the next manager to adopt."""
@@ -119,6 +126,14 @@ class Engine:
         except EngineError as error:
             failure = failure or error.failure
         self.post(EngineEnded(self.run.model, self.run.number, failure))
+
+    def _report_fault(self, task: asyncio.Task[None]) -> None:
+        """A run that ends in an error that nobody foresaw has ended all the same: its callers are told."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("%r failed", self, exc_info=error)
+            failure = Failure("engine_start_failed", f"the manager could not run the engine: {error}")
+            self.post(EngineEnded(self.run.model, self.run.number, failure))
 
     def _fetched(self, here: int, total: int) -> None:
         self.post(Fetched(self.run.model, self.run.number, here, total))

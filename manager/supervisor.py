@@ -94,6 +94,8 @@ class Supervisor:
         """One step: the event's own change, then all that follows from it."""
         now = self.clock()
         self._change(event, now)
+        for model in self.models.values():
+            self.transitions.end_drain(model, now)
         if self._closing:
             self._go_on_closing()
         else:
@@ -129,8 +131,7 @@ class Supervisor:
             case ShutdownWanted():
                 self._begin_closing(now)
             case Tick():
-                for model in models.values():
-                    transitions.end_drain(model, now)
+                pass  # what time alone brings about is looked at after every event
 
     def _decide(self, now: float) -> None:
         actions = decide(

@@ -247,6 +247,15 @@ def test_what_is_still_in_flight_at_the_drain_bound_is_cut_with_a_reason(bench: 
     assert bench.effects.ended == ["a"]
 
 
+def test_a_drains_bound_holds_however_much_else_goes_on(bench: Bench) -> None:
+    bench.serving("a")
+    bench.supervisor.handle(UnloadWanted("a"))
+    for _ in range(240):
+        bench.now += 0.5
+        bench.close(bench.open("x"))
+    assert bench.effects.ended == ["a"]
+
+
 def test_two_hot_models_take_turns(bench: Bench) -> None:
     holder = bench.serving("a")
     for current, other in (("a", "b"), ("b", "a")) * 3:
