@@ -12,6 +12,10 @@ ENDPOINT_TYPES: Mapping[str, frozenset[ModelType]] = MappingProxyType(
     {
         "/v1/chat/completions": frozenset({ModelType.TEXT}),
         "/v1/completions": frozenset({ModelType.TEXT}),
+        "/v1/images/generations": frozenset({ModelType.IMAGE}),
+        "/v1/images/edits": frozenset({ModelType.EDIT}),
+        # A variation starts from a picture, as an edit does: it is one without words.
+        "/v1/images/variations": frozenset({ModelType.EDIT}),
     }
 )
 

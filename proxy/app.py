@@ -35,9 +35,11 @@ class Proxy:
         services = Services(
             feed=self.feed,
             forwarder=Forwarder(self.leases, self.pool, settings.forward_limits),
+            image_forwarder=Forwarder(self.leases, self.pool, settings.image_limits),
             manager=manager,
             traffic=self.traffic,
             body_size=settings.body_size,
+            upload_size=settings.upload_size,
             static_dir=settings.static_dir,
         )
         self._log = AccessLog(sys.stdout)

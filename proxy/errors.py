@@ -17,12 +17,13 @@ from time import perf_counter
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access_log import AccessLog
-from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, HEADERS, REQUEST_ID, App, Message, Receive, Scope, Send
+from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, COSTLY, HEADERS, REQUEST_ID, App, Message, Receive, Scope, Send
 from proxy.gateway.body import ClientLeft
 from proxy.gateway.headers import RequestIds
 from proxy.gateway.sse import MEDIA_TYPE
 
 LEFT = 499  # for the log alone
+CUT_SHORT = frozenset({"drained", "draining"})  # codes of requests that were in flight
 
 _logger = logging.getLogger("roundhouse.proxy")
 
@@ -79,6 +80,8 @@ class ErrorRenderer:
             _logger.exception("request %s failed", request_id.decode())
             error = _fault(request_id)
         if error is not None:
+            if COSTLY in scope and _has_cost(error):
+                error.headers.update(DO_NOT_RETRY)
             await reply.fail(error)
         status = LEFT if error is not None and error.status == LEFT else reply.status
         self._log.record(scope, status, perf_counter() - began, error.code if error is not None else None)
@@ -93,6 +96,11 @@ def _told(raised: BaseException) -> ApiError:
         message = "The request's body stopped coming."
         return ApiError(408, "request_timeout", message, headers={"connection": "close", **DO_NOT_RETRY})
     return ApiError(503, "draining", "The proxy is stopping.", headers={"retry-after": "5"})
+
+
+def _has_cost(error: ApiError) -> bool:
+    """Whether work may have been done for a request that failed so: all but a 503 of one that was never begun."""
+    return error.status >= 500 and (error.status != 503 or error.code in CUT_SHORT)
 
 
 def _fault(request_id: bytes) -> ApiError:

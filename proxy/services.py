@@ -15,7 +15,9 @@ class Services:
 
     feed: CatalogueFeed
     forwarder: Forwarder
+    image_forwarder: Forwarder
     manager: Manager
     traffic: Traffic
     body_size: int
+    upload_size: int
     static_dir: Path

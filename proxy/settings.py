@@ -1,5 +1,6 @@
 """All that is set from outside: where, how much and how long. Read once, frozen."""
 
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     url_size: Count = 8 * 2**10
     body_timeout: Seconds = 60.0
     body_size: Count = 64 * 2**20
+    upload_size: Count = Field(64 * 2**20, description="a multipart form with its files")
     write_timeout: Seconds = 60.0
     keep_alive: Count = 75
 
@@ -50,6 +52,12 @@ class Settings(BaseSettings):
     between_tokens: Seconds = 60.0
     plain_answer: Seconds = 15 * 60.0
     answer_size: Count = 64 * 2**20
+    event_size: Count = 16 * 2**20
+    image_first_event: Seconds = Field(300.0, description="of a stream of pictures; ours sends comments meanwhile")
+    image_between_events: Seconds = 120.0
+    image_answer: Seconds = 15 * 60.0
+    image_answer_size: Count = Field(256 * 2**20, description="ten pictures in base64")
+    image_event_size: Count = Field(64 * 2**20, description="an event of a stream holds a whole one")
     engine_gone: Seconds = Field(5.0, description="a request that found no engine is offered again for so long")
     heartbeat_after: Seconds = 5.0
     heartbeat_every: Seconds = 10.0
@@ -103,6 +111,19 @@ class Settings(BaseSettings):
             heartbeat_after=self.heartbeat_after,
             heartbeat_every=self.heartbeat_every,
             answer_size=self.answer_size,
+            event_size=self.event_size,
+        )
+
+    @property
+    def image_limits(self) -> ForwardLimits:
+        """A picture takes longer than a token, and is larger."""
+        return replace(
+            self.forward_limits,
+            first_token=self.image_first_event,
+            between_tokens=self.image_between_events,
+            plain=self.image_answer,
+            answer_size=self.image_answer_size,
+            event_size=self.image_event_size,
         )
 
 

@@ -108,3 +108,16 @@ export function failureFrom(error, status = 0) {
   if (typeof error?.message !== "string") return null;
   return new ApiFailure(error.message, { status, code: String(error.code ?? ""), origin: String(error.origin ?? "") });
 }
+
+/**
+ * The JSON document that an event's data is.
+ * @param {string} data
+ * @returns {any}
+ */
+export function documentOf(data) {
+  try {
+    return JSON.parse(data) ?? {};
+  } catch {
+    throw new ApiFailure(`The answer holds an event that is not JSON: ${data.slice(0, 200)}`);
+  }
+}

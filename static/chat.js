@@ -1,19 +1,41 @@
 // The conversation: what was asked, what came back, and how each exchange ended.
 
-import { ApiFailure, failureFrom } from "./api.js";
-import { grown, joined } from "./pieces.js";
+import { ApiFailure } from "./api.js";
+import { painted } from "./pictures.js";
+import { joined } from "./pieces.js";
 import { Stopwatch } from "./stopwatch.js";
+import { talked } from "./talk.js";
 
 /**
  * @typedef {object} Exchange one question and its answer; replaced, never changed, so that views can compare it
  * @property {number} id
  * @property {string} model
  * @property {string} question
+ * @property {"text" | "picture"} kind of answer
+ * @property {readonly import("./pictures.js").Sent[]} sent pictures that went along
  * @property {string[]} answer pieces of the text, see pieces.js
  * @property {string} progress what the proxy says while the model is not ready
+ * @property {{step: number, steps: number} | null} step of a picture that is being made
+ * @property {import("./pictures.js").Picture | null} preview
+ * @property {readonly import("./pictures.js").Picture[]} pictures
  * @property {"waiting" | "streaming" | "done" | "cut" | "stopped" | "failed"} outcome cut: at the token limit
  * @property {ApiFailure | null} failure
  */
+
+/** @typedef {(exchange: Exchange) => Partial<Exchange>} Change */
+
+/** @type {Omit<Exchange, "id" | "model" | "question">} */
+const NEW = {
+  kind: "text",
+  sent: [],
+  answer: [],
+  progress: "",
+  step: null,
+  preview: null,
+  pictures: [],
+  outcome: "waiting",
+  failure: null,
+};
 
 export class Chat {
   /** @type {Exchange[]} */
@@ -39,22 +61,24 @@ export class Chat {
   }
 
   /**
-   * Asks, and keeps the exchange up to date until it is over. Never throws: a failure belongs to its exchange.
+   * Asks for an answer in words.
    * @param {string} model
    * @param {string} question
    */
-  async ask(model, question) {
+  ask(model, question) {
     const messages = [...this.#history(), { role: "user", content: question }];
-    const id = (this.#lastId += 1);
-    const running = (this.#running = new AbortController());
-    this.#add({ id, model, question, answer: [], progress: "", outcome: "waiting", failure: null });
-    try {
-      await this.#answer(id, { model, messages }, running.signal);
-    } catch (error) {
-      this.#end(id, error, running.signal);
-    }
-    if (this.#running === running) this.#running = null;
-    this.#onChange();
+    return this.#run({ model, question }, (stopwatch, signal) => talked(this.#api, { model, messages }, stopwatch, signal));
+  }
+
+  /**
+   * Asks for a picture, made from the pictures that go along if there are any.
+   * @param {string} model
+   * @param {string} prompt
+   * @param {readonly import("./pictures.js").Sent[]} sent
+   */
+  paint(model, prompt, sent) {
+    const exchange = { model, question: prompt, kind: /** @type {const} */ ("picture"), sent };
+    return this.#run(exchange, (_, signal) => painted(this.#api, { model, prompt, sent }, signal));
   }
 
   /**
@@ -65,7 +89,8 @@ export class Chat {
     const last = this.exchanges.at(-1);
     if (!last || this.busy) return;
     this.exchanges = this.exchanges.slice(0, -1);
-    this.ask(model, last.question);
+    if (last.kind === "picture") this.paint(model, last.question, last.sent);
+    else this.ask(model, last.question);
   }
 
   stop() {
@@ -74,6 +99,7 @@ export class Chat {
 
   clear() {
     this.stop();
+    for (const { sent, pictures } of this.exchanges) for (const { url } of [...sent, ...pictures]) URL.revokeObjectURL(url);
     this.exchanges = [];
     this.stopwatch = new Stopwatch();
     this.#onChange();
@@ -90,41 +116,23 @@ export class Chat {
   }
 
   /**
-   * @param {number} id
-   * @param {{model: string, messages: object[]}} question
-   * @param {AbortSignal} signal
+   * Keeps the exchange up to date until it is over. Never throws: a failure belongs to its exchange.
+   * @param {Partial<Exchange> & {model: string, question: string}} begun
+   * @param {(stopwatch: Stopwatch, signal: AbortSignal) => AsyncIterable<Change>} answering
    */
-  async #answer(id, question, signal) {
+  async #run(begun, answering) {
+    const id = (this.#lastId += 1);
+    const running = (this.#running = new AbortController());
     const stopwatch = (this.stopwatch = new Stopwatch());
-    const body = JSON.stringify({ ...question, stream: true, stream_options: { include_usage: true } });
-    const headers = { "content-type": "application/json" };
-    let complete = false;
-    for await (const part of this.#api.stream("v1/chat/completions", { method: "POST", headers, body, signal })) {
-      if (complete) continue; // read on to the end: to leave now would look like a client that has gone away
-      if ("comment" in part) this.#change(id, () => ({ progress: part.comment }));
-      else if (part.data === "[DONE]") complete = true;
-      else this.#take(id, parsed(part.data), stopwatch);
+    this.#add({ ...NEW, ...begun, id });
+    try {
+      for await (const change of answering(stopwatch, running.signal)) this.#change(id, change);
+      this.#finish(id);
+    } catch (error) {
+      this.#end(id, error, running.signal);
     }
-    if (!complete) throw new ApiFailure("The connection closed before the answer was complete.");
-    this.#finish(id);
-  }
-
-  /**
-   * @param {number} id
-   * @param {any} chunk
-   * @param {Stopwatch} stopwatch
-   */
-  #take(id, chunk, stopwatch) {
-    const failure = failureFrom(chunk.error);
-    if (failure) throw failure;
-    stopwatch.count(chunk.usage?.completion_tokens);
-    const [choice] = Array.isArray(chunk.choices) ? chunk.choices : [];
-    const text = choice?.delta?.content;
-    if (typeof text === "string" && text) {
-      stopwatch.token();
-      this.#change(id, ({ answer }) => ({ answer: grown(answer, text), outcome: "streaming" }));
-    }
-    if (choice?.finish_reason === "length") this.#change(id, () => ({ outcome: "cut" }));
+    if (this.#running === running) this.#running = null;
+    this.#onChange();
   }
 
   /** @param {number} id */
@@ -152,7 +160,7 @@ export class Chat {
   /**
    * A cleared exchange is gone: what still comes for it changes nothing.
    * @param {number} id
-   * @param {(exchange: Exchange) => Partial<Exchange>} change
+   * @param {Change} change
    */
   #change(id, change) {
     const index = this.exchanges.findLastIndex((exchange) => exchange.id === id);
@@ -160,17 +168,5 @@ export class Chat {
     if (!exchange) return;
     this.exchanges = this.exchanges.with(index, { ...exchange, ...change(exchange) });
     this.#onChange();
-  }
-}
-
-/**
- * @param {string} data
- * @returns {any}
- */
-function parsed(data) {
-  try {
-    return JSON.parse(data) ?? {};
-  } catch {
-    throw new ApiFailure(`The answer holds an event that is not JSON: ${data.slice(0, 200)}`);
   }
 }

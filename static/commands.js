@@ -6,6 +6,7 @@
 export const COMMANDS = {
   clear: { help: "forget this conversation", run: clear },
   help: { help: "show keys and commands", run: help },
+  image: { argument: "PROMPT", help: "make a picture", run: paint },
   model: { argument: "NAME", help: "pick a model", run: pick },
 };
 
@@ -34,6 +35,14 @@ function clear(app) {
 function help(app) {
   app.helpShown = true;
   return "";
+}
+
+/**
+ * @param {App} app
+ * @param {string} prompt
+ */
+function paint(app, prompt) {
+  return prompt.trim() ? app.paint(prompt) : "Say what to draw: /image a red circle on white.";
 }
 
 /**

@@ -33,8 +33,19 @@ export class Board {
 
   /** The model that answers: the chosen one, or the first that suits. */
   get current() {
-    const able = [...this.models.values()].filter(canChat);
-    return this.models.get(this.#chosen) ?? able.find((model) => model.defaultFor.includes("text")) ?? able[0] ?? null;
+    const able = [...this.models.values()].filter(canAnswer);
+    const talks = able.find((model) => model.defaultFor.includes("text")) ?? able.find(canChat);
+    return this.models.get(this.#chosen) ?? talks ?? able[0] ?? null;
+  }
+
+  /**
+   * The model for a type: the chosen one if it is of that type, or the first that suits.
+   * @param {string} type
+   */
+  suited(type) {
+    const able = [...this.models.values()].filter((model) => model.types.includes(type) && model.state !== "unavailable");
+    if (this.current?.types.includes(type)) return this.current;
+    return able.find((model) => model.defaultFor.includes(type)) ?? able[0] ?? null;
   }
 
   /** @param {string} name */
@@ -93,6 +104,21 @@ export class Board {
 /** @param {Model} model */
 export function canChat(model) {
   return model.types.includes("text");
+}
+
+/** @param {Model} model */
+export function canPaint(model) {
+  return model.types.includes("image");
+}
+
+/** @param {Model} model */
+export function canEdit(model) {
+  return model.types.includes("edit");
+}
+
+/** Whether the page has a use for the model. @param {Model} model */
+export function canAnswer(model) {
+  return canChat(model) || canPaint(model) || canEdit(model);
 }
 
 /**

@@ -1,7 +1,7 @@
 // The models: one stall each, with the state of its engine.
 
 import { html } from "./html.js";
-import { canChat, elapsed, isMoving, wording } from "./models.js";
+import { canAnswer, canChat, elapsed, isMoving, wording } from "./models.js";
 import { useEffect, useState } from "./vendor/preact-hooks.js";
 
 /** @typedef {import("./models.js").Model} Model */
@@ -12,21 +12,36 @@ export function Picker({ app }) {
   const models = [...board.models.values()];
   return html`
     <nav id="models" aria-label="Models" data-open=${app.pickerOpen} data-line=${board.link.state}>
-      <fieldset>
-        <legend>Models</legend>
-        ${models.map(
-          (model) => html`
-            <${Stall}
-              key=${model.name}
-              model=${model}
-              chosen=${model === board.current}
-              onChoose=${() => app.choose(model.name)}
-            />
-          `,
-        )}
-        ${models.length === 0 && html`<p class="none">${emptyWords(board.link.state)}</p>`}
-      </fieldset>
+      ${GROUPS.map(({ title, holds }) => html`<${Group} key=${title} app=${app} title=${title} models=${models.filter(holds)} />`)}
+      ${models.length === 0 && html`<p class="none">${emptyWords(board.link.state)}</p>`}
     </nav>
+  `;
+}
+
+/** What a model is for, in the order in which it is shown. Every model is in one group. */
+const GROUPS = [
+  { title: "Text", holds: canChat },
+  { title: "Pictures", holds: (/** @type {Model} */ model) => !canChat(model) && canAnswer(model) },
+  { title: "Other", holds: (/** @type {Model} */ model) => !canAnswer(model) },
+];
+
+/** @param {{app: import("./app.js").App, title: string, models: Model[]}} props */
+function Group({ app, title, models }) {
+  if (models.length === 0) return null;
+  return html`
+    <fieldset>
+      <legend>${title}</legend>
+      ${models.map(
+        (model) => html`
+          <${Stall}
+            key=${model.name}
+            model=${model}
+            chosen=${model === app.board.current}
+            onChoose=${() => app.choose(model.name)}
+          />
+        `,
+      )}
+    </fieldset>
   `;
 }
 
@@ -38,7 +53,7 @@ function emptyWords(line) {
 
 /** @param {{model: Model, chosen: boolean, onChoose: () => void}} props */
 function Stall({ model, chosen, onChoose }) {
-  const able = canChat(model);
+  const able = canAnswer(model);
   return html`
     <div class="stall" data-state=${model.state} data-chosen=${chosen}>
       <label>

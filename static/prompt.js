@@ -1,6 +1,8 @@
 // Where people write.
 
+import { AttachButton, Attached } from "./attachments.js";
 import { html } from "./html.js";
+import { canChat, canEdit } from "./models.js";
 import { useEffect, useRef } from "./vendor/preact-hooks.js";
 
 /** @typedef {import("./app.js").App} App */
@@ -9,23 +11,26 @@ import { useEffect, useRef } from "./vendor/preact-hooks.js";
 export function Prompt({ app }) {
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const { busy } = app.chat;
+  const model = app.board.current;
   // On a touch screen, focus would raise the keyboard over the page.
   useEffect(() => void (matchMedia("(pointer: fine)").matches && field.current?.focus()), []);
   return html`
     <form class="prompt" onSubmit=${(/** @type {Event} */ event) => entered(app, field.current, event)}>
+      <${Attached} app=${app} />
       <label for="question">${">"}</label>
       <textarea
         id="question"
         ref=${field}
         rows="1"
         aria-label="Your question"
-        placeholder="ask, or /help"
+        placeholder=${model && !canChat(model) ? "say what to draw, or /help" : "ask, or /help"}
         autocomplete="off"
         autocapitalize="sentences"
         enterkeyhint="send"
         onInput=${() => fit(field.current)}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyed(app, field.current, event)}
       ></textarea>
+      ${model && canEdit(model) && html`<${AttachButton} app=${app} />`}
       ${busy
         ? html`<button key="stop" type="button" class="stop" onClick=${() => app.chat.stop()}>stop</button>`
         : html`<button key="send" type="submit">send</button>`}

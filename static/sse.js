@@ -2,7 +2,7 @@
 
 /** @typedef {{comment: string} | {event: string, data: string}} ServerEvent */
 
-const LONGEST_LINE = 8 * 1024 * 1024;
+const LONGEST_LINE = 64 * 1024 * 1024; // a picture is one line
 
 /**
  * Comments and events in the order in which they come. An event without its blank line at the end is dropped.
@@ -31,18 +31,26 @@ function parsed(line) {
 }
 
 /**
- * Whole lines; what follows the last line end is kept until its end comes.
+ * Whole lines; what follows the last line end is kept, in the pieces in which it came, until its end comes.
  * @param {ReadableStream<Uint8Array>} body
  * @returns {AsyncGenerator<string, void, void>}
  */
 async function* lines(body) {
-  let rest = "";
+  /** @type {string[]} */
+  let pieces = [];
+  let size = 0;
+  let half = ""; // a carriage return at the end of a chunk may be the first half of a line end
   for await (const text of texts(body)) {
-    // A carriage return at the end of a chunk may be the first half of a line end.
-    const cut = (rest + text).split(/\r\n|\n|\r(?!$)/);
-    rest = cut.pop() ?? "";
-    if (rest.length > LONGEST_LINE) throw new RangeError(`a line of the stream is longer than ${LONGEST_LINE} characters`);
-    yield* cut;
+    const [first = "", ...others] = (half + text).split(/\r\n|\n|\r(?!$)/);
+    const last = others.pop();
+    if (last !== undefined) yield pieces.join("") + first;
+    yield* others;
+    const rest = last ?? first;
+    half = rest.endsWith("\r") ? "\r" : "";
+    if (last !== undefined) [pieces, size] = [[], 0];
+    pieces.push(half ? rest.slice(0, -1) : rest);
+    size += rest.length;
+    if (size > LONGEST_LINE) throw new RangeError(`a line of the stream is longer than ${LONGEST_LINE} characters`);
   }
 }
 

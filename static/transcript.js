@@ -1,6 +1,7 @@
 // What was said. All text becomes text nodes: nothing that a model writes is ever markup here.
 
 import { COMMANDS } from "./commands.js";
+import { Gallery, SentPictures } from "./gallery.js";
 import { html } from "./html.js";
 import { wording } from "./models.js";
 import { Clock } from "./picker.js";
@@ -17,9 +18,9 @@ export function Transcript({ app }) {
   const last = exchanges.at(-1);
   const intro = exchanges.length === 0 || app.helpShown;
   return html`
-    <main ref=${useFollowing(exchanges, intro)} tabindex="0" aria-label="Conversation">
+    <main ref=${useFollowing(exchanges, [intro, app.attachments.list])} tabindex="0" aria-label="Conversation">
       <div role="log" aria-live="off" aria-busy=${busy}>
-        ${exchanges.map((exchange) => html`<${Turn} key=${exchange.id} exchange=${exchange} />`)}
+        ${exchanges.map((exchange) => html`<${Turn} key=${exchange.id} app=${app} exchange=${exchange} />`)}
         ${last?.outcome === "waiting" && html`<${Waiting} app=${app} exchange=${last} />`}
         ${last?.outcome === "failed" && html`<button class="again" onClick=${() => app.again()}>ask again</button>`}
       </div>
@@ -31,9 +32,9 @@ export function Transcript({ app }) {
 /**
  * Keeps the end in sight while text arrives, unless the reader has scrolled away; a new question always comes in sight.
  * @param {Exchange[]} exchanges
- * @param {boolean} intro
+ * @param {unknown[]} others what else changes the room that the end has
  */
-function useFollowing(exchanges, intro) {
+function useFollowing(exchanges, others) {
   const element = useRef(/** @type {HTMLElement | null} */ (null));
   const followed = useRef(true);
   useLayoutEffect(() => {
@@ -47,7 +48,7 @@ function useFollowing(exchanges, intro) {
   useLayoutEffect(() => {
     const main = element.current;
     if (main && followed.current && exchanges.length > 0) main.scrollTop = main.scrollHeight;
-  }, [exchanges, intro]);
+  }, [exchanges, ...others]);
   useLayoutEffect(() => {
     const main = element.current;
     if (main && exchanges.length > 0) main.scrollTop = main.scrollHeight;
@@ -55,15 +56,17 @@ function useFollowing(exchanges, intro) {
   return element;
 }
 
-/** @param {{exchange: Exchange}} props */
-function Turn({ exchange }) {
+/** @param {{app: App, exchange: Exchange}} props */
+function Turn({ app, exchange }) {
   return useMemo(
     () => html`
       <article data-outcome=${exchange.outcome}>
         <p class="question" dir="auto">${exchange.question}</p>
+        <${SentPictures} sent=${exchange.sent} />
         <div class="answer">
           ${exchange.answer.map((piece, index) => html`<${Piece} key=${index} text=${piece} />`)}
         </div>
+        <${Gallery} app=${app} exchange=${exchange} />
         ${exchange.outcome === "stopped" && html`<p class="mark">stopped</p>`}
         ${exchange.outcome === "cut" && html`<p class="mark">cut off at the token limit</p>`}
         ${exchange.failure && html`<${Failure} failure=${exchange.failure} />`}
@@ -105,6 +108,7 @@ const KEYS = [
   ["↑ ↓", "earlier inputs"],
   ["Esc", "stop the answer"],
   ["Ctrl+L", "clear"],
+  ["Ctrl+V", "attach a picture, for models of type edit"],
 ];
 
 /** @param {{big: boolean}} props */

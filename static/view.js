@@ -1,5 +1,6 @@
 // The page: header, models, transcript, prompt, status line.
 
+import { Enlarged } from "./gallery.js";
 import { html } from "./html.js";
 import { wording } from "./models.js";
 import { KeyPrompt } from "./key-prompt.js";
@@ -17,6 +18,7 @@ export function Page({ app }) {
     <${Transcript} app=${app} />
     <${Prompt} app=${app} />
     <${StatusLine} app=${app} />
+    ${app.enlarged && html`<${Enlarged} app=${app} picture=${app.enlarged} />`}
     ${app.keys.wanted && html`<${KeyPrompt} key=${app.keys.round} keys=${app.keys} />`}
   `;
 }

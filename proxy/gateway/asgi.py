@@ -1,5 +1,7 @@
 """The ASGI protocol's types, and the few things of ours that travel in a request's scope.
 
+scope["roundhouse.costly"]
+    present where the same work must not be done twice by itself: the SDK repeats failed requests.
 scope["roundhouse.headers"]
     the headers as a dict, lower-case names; a header that stands twice has its last value there.
 scope["roundhouse.model"]
@@ -19,6 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+COSTLY = "roundhouse.costly"
 HEADERS = "roundhouse.headers"
 MODEL = "roundhouse.model"
 REQUEST_ID = "roundhouse.request_id"

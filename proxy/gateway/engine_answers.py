@@ -1,8 +1,11 @@
 """What an engine answered, held to what a caller may get. An engine is a hostile upstream.
 
-A failed answer becomes an ApiError of origin engine: 4xx keep their status, for the request was at fault; all else is
-502, for the engine was.
+A failed answer becomes an ApiError of origin engine: 4xx keep their status, for the request was at fault; so does a
+503 with a code in words, which is a healthy engine's that could not do this one; all else is 502, for the engine was.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -10,6 +13,8 @@ from contract.errors import DO_NOT_RETRY, ApiError, Origin
 
 MESSAGE_LIMIT = 2000
 
+NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
+_SPENT: Mapping[bytes, bytes] = MappingProxyType({b"x-should-retry": b"false"})
 _DECODER = msgspec.json.Decoder()
 _SKIM = msgspec.json.Decoder(msgspec.Raw)
 
@@ -20,7 +25,8 @@ def require_json(content_type: bytes, body: bytes) -> None:
         raise _garbage(f"it is '{_text(content_type)}' and not JSON")
     try:
         _SKIM.decode(body)
-        body.decode()
+        if not body.isascii():
+            body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _garbage("it is not valid JSON") from error
 
@@ -31,23 +37,30 @@ def require_stream(content_type: bytes) -> None:
         raise _garbage(f"it is '{_text(content_type)}' and not a stream of events")
 
 
-def failure(status: int, body: bytes, retry_after: bytes | None = None) -> ApiError:
-    """A failed answer -> the error that the caller gets."""
+def failure(status: int, body: bytes, headers: Mapping[bytes, bytes] = NO_HEADERS) -> ApiError:
+    """A failed answer -> the error that the caller gets. Of its headers it keeps when, and whether, to ask again."""
     fields = _error_fields(body)
     message = _string(fields.get("message")) or f"The engine answered with status {status} and no reason."
     code = _string(fields.get("code"))
     param = _string(fields.get("param"))
+    wait = headers.get(b"retry-after", b"")
+    kept = {"retry-after": _text(wait)} if wait.isdigit() else {}
+    if status == 503 and code is not None:
+        kept |= DO_NOT_RETRY if headers.get(b"x-should-retry") == b"false" else {}
+        return ApiError(503, code, _first_line(message), param=param, origin=Origin.ENGINE, headers=kept)
     if not 400 <= status < 500:
         return ApiError(502, "engine_error", f"The engine failed: {_first_line(message)}", origin=Origin.ENGINE)
-    wait = {"retry-after": _text(retry_after)} if retry_after and retry_after.isdigit() else {}
     kind = _string(fields.get("type"))
-    return ApiError(status, code, message, param=param, kind=_openai_kind(kind), origin=Origin.ENGINE, headers=wait)
+    return ApiError(status, code, message, param=param, kind=_openai_kind(kind), origin=Origin.ENGINE, headers=kept)
 
 
 def failure_event(document: bytes) -> ApiError:
     """The JSON document of an error inside a stream -> the error that the caller gets."""
     fields = _error_fields(document)
     code = fields.get("code")
+    if isinstance(code, str):  # an engine of ours, whose events say no status
+        ours = fields.get("type") != "invalid_request_error"
+        return failure((500 if code == "engine_error" else 503) if ours else 400, document, _SPENT)
     return failure(code if isinstance(code, int) else 500, document)
 
 

@@ -27,17 +27,17 @@ class EventRelay:
         if answer.status != 200:
             raise await self._failure(answer, data)
         engine_answers.require_stream(answer.content_type)
-        rest = b""
+        splitter = sse.EventSplitter()
         while data:
-            events, rest = sse.split_events(rest + data if rest else data)
+            events = splitter.feed(data)
             if _DONE in events:
                 await self._finish(answer, events)
                 return
             await self._pass(events)
-            if len(rest) > sse.EVENT_LIMIT:
+            if splitter.size > self._limits.event_size:
                 raise AnswerInvalid("an event without end")
             data = await answer.read(self._limits.between_tokens)
-        if rest.strip():
+        if splitter.rest().strip():
             raise AnswerLost("the stream ended inside an event")
 
     async def _finish(self, answer: Connection, events: bytes) -> None:
@@ -47,7 +47,7 @@ class EventRelay:
 
     async def _failure(self, answer: Connection, data: bytes) -> Exception:
         rest = await answer.read_all(self._limits.between_tokens, self._limits.answer_size)
-        return engine_answers.failure(answer.status, data + rest, answer.headers.get(b"retry-after"))
+        return engine_answers.failure(answer.status, data + rest, answer.headers)
 
     async def _pass(self, events: bytes) -> None:
         if _ERROR not in events:

@@ -15,7 +15,7 @@ from proxy.gateway import engine_answers, engine_errors
 from proxy.gateway.asgi import Send, respond_json
 from proxy.gateway.connection import Connection
 from proxy.gateway.event_relay import EventRelay
-from proxy.gateway.headers import json_head
+from proxy.gateway.headers import engine_head
 from proxy.gateway.heartbeat import Heartbeat
 from proxy.gateway.leases import Leases
 from proxy.gateway.limits import ForwardLimits
@@ -37,6 +37,7 @@ class Forwarding(msgspec.Struct, frozen=True, gc=False):
     path: bytes
     body: bytes
     request_id: bytes
+    content_type: bytes = b"application/json"
 
 
 class Forwarder:
@@ -62,7 +63,7 @@ class Forwarder:
     async def _collect(self, answer: Connection) -> bytes:
         body = await answer.read_all(self._limits.plain, self._limits.answer_size)
         if answer.status != 200:
-            raise engine_answers.failure(answer.status, body, answer.headers.get(b"retry-after"))
+            raise engine_answers.failure(answer.status, body, answer.headers)
         engine_answers.require_json(answer.content_type, body)
         return body
 
@@ -77,7 +78,8 @@ class Forwarder:
         """Lease and connection of one request. Foreign exceptions end here, but NotSent. Raises ApiError."""
         hold = self._leases.hold(request.model)
         async with hold as address:
-            head = json_head(request.path, address.authority, len(request.body), request.request_id)
+            size = len(request.body)
+            head = engine_head(request.path, address.authority, request.content_type, size, request.request_id)
             try:
                 async with self._pool.exchange(address, head, request.body) as answer:
                     return await use(answer)

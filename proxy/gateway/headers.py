@@ -11,6 +11,8 @@ from itertools import count
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 _UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
+_BOUNDARIES = re.compile(rb";\s*boundary\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]*))", re.IGNORECASE)
+_SANE_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046
 
 
 class RequestIds:
@@ -38,12 +40,15 @@ def request_head(method: bytes, target: bytes, authority: bytes, headers: Mappin
     return b"".join(lines)
 
 
-def json_head(target: bytes, authority: bytes, length: int, request_id: bytes) -> bytes:
-    """The head of a JSON request to an engine: the hot path's own, in one step. All parts are ours."""
-    return (
-        b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: application/json\r\n"
-        b"content-length: %d\r\nx-request-id: %b\r\n\r\n"
-    ) % (target, authority, length, request_id)
+def engine_head(target: bytes, authority: bytes, content_type: bytes, length: int, request_id: bytes) -> bytes:
+    """The head of a request to an engine: the hot path's own, in one step. All parts are ours."""
+    return (b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n") % (
+        target,
+        authority,
+        content_type,
+        length,
+        request_id,
+    )
 
 
 def is_json(content_type: bytes | None) -> bool:
@@ -55,3 +60,19 @@ def is_json(content_type: bytes | None) -> bool:
         return False
     charset = re.search(rb"charset\s*=\s*\"?([^\s\";]*)", parameters)
     return charset is None or charset[1] == b"utf-8"
+
+
+def is_form(content_type: bytes | None) -> bool:
+    """Whether a request's Content-Type says multipart/form-data."""
+    return (content_type or b"").partition(b";")[0].strip().lower() == b"multipart/form-data"
+
+
+def boundary_of(content_type: bytes) -> bytes | None:
+    """The boundary that a form's Content-Type names, once and as the standard has it; else None."""
+    found = [quoted or bare for quoted, bare in _BOUNDARIES.findall(content_type)]
+    return found[0] if len(found) == 1 and _SANE_BOUNDARY.fullmatch(found[0]) else None
+
+
+def form_type(boundary: bytes) -> bytes:
+    """The Content-Type of a form with this boundary."""
+    return b'multipart/form-data; boundary="%b"' % boundary

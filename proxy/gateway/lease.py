@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from contract.errors import ApiError
 from contract.lease import Drain, Failed, Heartbeat, LeaseEvent, Ready, describe
@@ -42,6 +43,7 @@ class Lease:
         self._closed = closed
         self._roster = Roster()
         self._absent_since: float | None = None
+        self._heard = False  # whether the manager knows of this lease
         self._loop = asyncio.get_running_loop()
         self.cause: asyncio.Future[str] = self._loop.create_future()
         self._linger = Deadline(self._loop, self._lingered)
@@ -77,8 +79,8 @@ class Lease:
         await asyncio.wait((self._task,))
 
     def _lingered(self) -> None:
-        if not self._roster.is_empty:
-            return
+        if not self._roster.is_empty or not self._heard:
+            return  # a want that nobody waits for any more is told to the manager all the same: the load is its affair
         if self._absent_since is not None:
             self._linger.set(self._limits.linger)  # the address is worth more while nobody can give another
         else:
@@ -98,8 +100,10 @@ class Lease:
 
     async def _session(self) -> bool:
         """One stream, from its opening to its end -> whether to open another."""
+        self._heard = False
         try:
             async with self._open_stream(self.model) as events:
+                self._hear()
                 await self._follow(events)
         except ManagerAbsent as error:
             await self._bear_absence(error)
@@ -108,6 +112,11 @@ class Lease:
             self._refuse(error)
         self._absent_since = None
         return self._roster.waiting > 0
+
+    def _hear(self) -> None:
+        self._heard = True
+        if self._roster.is_empty:
+            self._linger.set(self._limits.linger)
 
     async def _follow(self, events: AsyncIterator[LeaseEvent]) -> None:
         async for event in events:
@@ -170,7 +179,8 @@ class Lease:
 
 
 def _address(endpoint: str) -> Address:
+    """An engine that died takes its network along: what is left of its address must not lead to a stranger."""
     try:
-        return Address.parse(endpoint)
+        return replace(Address.parse(endpoint), near=True)
     except ValueError as error:
         raise lease_errors.bad_endpoint() from error

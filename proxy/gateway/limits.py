@@ -12,6 +12,7 @@ class ForwardLimits:
     gone: a request that found no engine is offered again for so long; the manager may need a moment to notice
     heartbeat_after, heartbeat_every: comments on a stream that waits
     answer_size: a plain answer
+    event_size: one event of a stream
     """
 
     first_token: float = 120.0
@@ -21,6 +22,7 @@ class ForwardLimits:
     heartbeat_after: float = 5.0
     heartbeat_every: float = 10.0
     answer_size: int = 64 * 2**20
+    event_size: int = 16 * 2**20
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import re
 
 MEDIA_TYPE = b"text/event-stream"
-EVENT_LIMIT = 16 * 2**20  # an unfinished event of more is no event
 
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
+_SEAM = 3  # bytes of what is held that may belong to an event's end
 _BREAKS = re.compile(r"[\r\n]+")
 _ERROR_EVENT = re.compile(rb'(?:\A|\n)data: ?(\{"error".*)')
 
@@ -15,16 +15,43 @@ def comment(text: str) -> bytes:
     return f": {_BREAKS.sub(' ', text)}\n\n".encode(errors="replace")
 
 
-def split_events(data: bytes) -> tuple[bytes, bytes]:
-    """Bytes of a stream -> its whole events, and the beginning of the next.
+class EventSplitter:
+    """Bytes of a stream as they come -> its whole events.
 
     A client cannot use half an event, and one that is cut in half by an engine's death would make it stumble over the
-    half instead of reading the error that follows: so the half is what waits, and never more.
+    half instead of reading the error that follows: so the half is what waits, and never more. It waits in the pieces
+    in which it came: an event that holds a picture is many of them.
     """
-    if data.endswith(_EVENT_ENDS):
-        return data, b""
-    end = max((data.rfind(mark) + len(mark) for mark in _EVENT_ENDS if mark in data), default=0)
-    return data[:end], data[end:]
+
+    __slots__ = ("_pieces", "_seam", "size")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._seam = b""
+        self.size = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The next bytes -> the events that they end. `size` is what waits then."""
+        if not self.size and data.endswith(_EVENT_ENDS):
+            return data
+        end = _end_of_events(self._seam + data) - len(self._seam)
+        if end <= 0:
+            self._hold(data)
+            return b""
+        events = b"".join((*self._pieces, data[:end]))
+        self._pieces, self._seam, self.size = [], b"", 0
+        self._hold(data[end:])
+        return events
+
+    def rest(self) -> bytes:
+        """What waits: the beginning of an event."""
+        return b"".join(self._pieces)
+
+    def _hold(self, data: bytes) -> None:
+        if data:
+            self._pieces.append(data)
+            self._seam = (self._seam + data)[-_SEAM:]
+            self.size += len(data)
 
 
 def split_error(events: bytes) -> tuple[bytes, bytes | None]:
@@ -32,4 +59,9 @@ def split_error(events: bytes) -> tuple[bytes, bytes | None]:
     found = _ERROR_EVENT.search(events) if b'{"error"' in events else None
     if found is None:
         return events, None
-    return events[: found.start(1)].rpartition(b"data:")[0], found[1].rstrip()
+    return events[: _end_of_events(events[: found.start(1)])], found[1].rstrip()
+
+
+def _end_of_events(data: bytes) -> int:
+    """Where the last whole event ends, 0 if none does."""
+    return max((data.rfind(mark) + len(mark) for mark in _EVENT_ENDS if mark in data), default=0)

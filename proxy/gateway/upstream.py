@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import TracebackType
@@ -15,10 +16,11 @@ HALF_OPEN_SECONDS = 15  # unacknowledged for so long, and the kernel calls a con
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
+    """Where a server listens. `near`: the host is an IP address on a network of ours; no gateway is asked for it."""
 
     host: str
     port: int
+    near: bool = False
 
     @classmethod
     def parse(cls, url: str) -> "Address":
@@ -79,7 +81,7 @@ class Pool:
         make = partial(Connection, loop, partial(self._lost, address))
         try:
             async with asyncio.timeout(self._limits.connect):
-                _, connection = await loop.create_connection(make, address.host, address.port)
+                connection = await _connect(loop, make, address)
         except (OSError, TimeoutError) as error:
             reason = f"no connection to {address.host}:{address.port}: {error or 'no answer'}"
             raise NotSent(reason, loop.time() - began) from error
@@ -139,6 +141,20 @@ class Exchange:
         self._pool.give_back(self._address, self._connection)
         if kind is NotSent:
             self._pool.forget(self._address)
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, make: Callable[[], Connection], address: Address) -> Connection:
+    if not address.near:
+        return (await loop.create_connection(make, address.host, address.port))[1]
+    link = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+    try:
+        link.setblocking(False)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        await loop.sock_connect(link, (address.host, address.port))
+        return (await loop.create_connection(make, sock=link))[1]
+    except BaseException:
+        link.close()
+        raise
 
 
 def _find_half_open(connection: Connection) -> None:

@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class TinyKind:
-    """Accepts every argument; `start_deadline` is short, since the program is up within a second."""
+    """Accepts every argument; `start_deadline` is short: the program is up within a second, unless all are busy."""
 
     name: str = "tiny"
     default_for: frozenset[ModelType] = frozenset({ModelType.TEXT})
     default_port: int = 8000
-    start_deadline: float = 20
+    start_deadline: float = 60
     hang_timeout: float = 5
     health_path: str = "/health"
     metrics: Metrics = Metrics("running", "waiting", ("tokens",))  # noqa: RUF009  frozen

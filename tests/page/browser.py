@@ -7,7 +7,6 @@
 Playwright's synchronous interface keeps an event loop in its thread: use it in plain tests, not in asynchronous ones.
 """
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +84,7 @@ def ask(page: Page, text: str) -> None:
 
 def choose(page: Page, model: str) -> None:
     """Picks a model by its name."""
-    page.get_by_role("radio", name=re.compile(rf"^{re.escape(model)}\b")).click()
+    page.locator(f'input[name="model"][value="{model}"]').click()
 
 
 def last_answer(page: Page) -> Locator:

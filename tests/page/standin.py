@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
 
-from tests.page.streams import PATIENCE, Answer, Stream
+from tests.page.forms import read_form
+from tests.page.streams import PATIENCE, Answer, Painting, Stream
 
 STATIC = Path(__file__).parents[2] / "static"
 POLICY = (
@@ -34,6 +35,7 @@ class StandIn(ThreadingHTTPServer):
         self.serves_events = True
         self.refusal: tuple[int, dict[str, object]] | None = None
         self.answers: queue.Queue[Answer] = queue.Queue()
+        self.paintings: queue.Queue[Painting] = queue.Queue()
         self.event_streams: queue.Queue[Stream] = queue.Queue()
         self.open_streams: list[Stream] = []
 
@@ -44,6 +46,10 @@ class StandIn(ThreadingHTTPServer):
     def answer(self) -> Answer:
         """The next chat completion that the page asks for."""
         return self.answers.get(timeout=PATIENCE)
+
+    def painting(self) -> Painting:
+        """The next picture that the page asks for."""
+        return self.paintings.get(timeout=PATIENCE)
 
     def events(self) -> Stream:
         """The next event stream that the page opens."""
@@ -78,14 +84,19 @@ class Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.FORBIDDEN, {"error": {"message": "This key is not an admin's."}})
 
     def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.rfile.read(int(self.headers["content-length"]))
         if not self._is_allowed():
             return
         if self.server.refusal:
             self._json(*self.server.refusal)
+        elif self.path.startswith("/v1/images/"):
+            self._stream(Painting(self, *self._fields(body)), self.server.paintings)
         else:
-            answer = Answer(self, request)
-            self._stream(answer, self.server.answers)
+            self._stream(Answer(self, json.loads(body)), self.server.answers)
+
+    def _fields(self, body: bytes) -> tuple[dict[str, object], list[tuple[str, bytes]]]:
+        kind = self.headers["content-type"]
+        return (json.loads(body), []) if kind == "application/json" else read_form(kind, body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent: a test reads what the server kept, not what it printed."""

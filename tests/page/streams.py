@@ -1,5 +1,6 @@
 """One answer of the stand-in server that a test writes piece by piece."""
 
+import base64
 import json
 import socket
 import threading
@@ -64,3 +65,39 @@ class Answer(Stream):
         self.event({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
         self.event({"choices": [], "usage": {"completion_tokens": tokens}})
         self.send(b"data: [DONE]\n\n", END)
+
+
+class Painting(Stream):
+    """A picture that a test makes step by step. `request` holds the fields that the page sent, `files` its pictures."""
+
+    def __init__(
+        self, handler: BaseHTTPRequestHandler, request: dict[str, object], files: list[tuple[str, bytes]]
+    ) -> None:
+        super().__init__(handler)
+        self.path = handler.path
+        self.request = request
+        self.files = files
+        self._kind = "image_generation" if self.path.endswith("/generations") else "image_edit"
+
+    def step(self, step: int, steps: int) -> None:
+        self._tell("progress", step=step, steps=steps)
+
+    def preview(self, picture: bytes, index: int = 0, size: str = "64x64") -> None:
+        self._tell("partial_image", b64_json=_base64(picture), partial_image_index=index, size=size)
+
+    def complete(self, picture: bytes, size: str = "64x64", **fields: object) -> None:
+        """The picture, and the stream's end."""
+        self._tell("completed", b64_json=_base64(picture), size=size, output_format="png", **fields)
+        self.send(b"data: [DONE]\n\n", END)
+
+    def fail(self, message: str, code: str, origin: str) -> None:
+        """An error event, and the end."""
+        self.event({"error": {"message": message, "type": "server_error", "code": code, "origin": origin}}, end=END)
+
+    def _tell(self, stage: str, **fields: object) -> None:
+        kind = f"{self._kind}.{stage}"
+        self.event({"type": kind, **fields}, kind)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

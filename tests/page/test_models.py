@@ -65,10 +65,21 @@ def test_a_model_can_be_chosen_by_command(page: Page, proxy: StandIn) -> None:
 
 
 def test_a_model_of_another_type_is_shown_but_cannot_be_chosen(page: Page, proxy: StandIn) -> None:
-    proxy.events().event({"models": [model("sdxl", type=["image", "edit"]), model("smollm2")]}, "models")
-    expect(stall(page, "sdxl")).to_contain_text("image edit")
-    expect(page.get_by_role("radio", name="sdxl")).to_be_disabled()
+    proxy.events().event({"models": [model("svd", type=["video"]), model("smollm2")]}, "models")
+    expect(stall(page, "svd")).to_contain_text("video")
+    expect(page.get_by_role("radio", name="svd")).to_be_disabled()
     expect(page.get_by_role("radio", name="smollm2")).to_be_checked()
+
+
+def test_models_stand_in_groups_by_what_they_are_for(page: Page, proxy: StandIn) -> None:
+    models = [model("svd", type=["video"]), model("sdxl", type=["image", "edit"]), model("smollm2")]
+    proxy.events().event({"models": models}, "models")
+    for group, name in [("Text", "smollm2"), ("Pictures", "sdxl"), ("Other", "svd")]:
+        expect(page.get_by_role("group", name=group).get_by_role("radio")).to_have_count(1)
+        expect(page.get_by_role("group", name=group)).to_contain_text(name)
+    choose(page, "sdxl")
+    expect(page.get_by_role("radio", name="sdxl")).to_be_checked()
+    expect(page.get_by_role("radio", name="smollm2")).not_to_be_checked()
 
 
 def test_while_a_model_loads_the_question_shows_its_state(page: Page, proxy: StandIn) -> None:

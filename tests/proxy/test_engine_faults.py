@@ -208,9 +208,8 @@ async def test_what_comes_after_done_is_not_passed_on(tmp_path: Path) -> None:
         assert b"more" not in answer.body.partition(b"[DONE]")[2]
 
 
-async def test_an_unfinished_event_without_end_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.gateway.sse.EVENT_LIMIT", 10_000)
-    async with world(tmp_path) as w:
+async def test_an_unfinished_event_without_end_is_bounded(tmp_path: Path) -> None:
+    async with world(tmp_path, event_size=10_000) as w:
         with pytest.raises(openai.APIError, match="cannot be used"):
             await w.stream(tokens=100, garbage="data: " + "x" * 1000)
 

@@ -22,11 +22,14 @@ class Stream:
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[LeaseEvent | ApiError] = asyncio.Queue()
+        self.may_open = asyncio.Event()
+        self.may_open.set()
         self.opened = 0
         self.closed = 0
 
     @asynccontextmanager
     async def open(self, model: str) -> AsyncIterator[AsyncIterator[LeaseEvent]]:
+        await self.may_open.wait()
         self.opened += 1
         try:
             yield self._follow()
@@ -132,6 +135,22 @@ async def test_a_request_after_a_failure_opens_a_new_lease() -> None:
     async with leases.hold("m"):
         assert stream.opened == 2
     await leases.close()
+
+
+async def test_a_want_is_told_to_the_manager_even_when_its_request_left_before_that() -> None:
+    stream = Stream()
+    stream.may_open.clear()
+    leases = Leases(stream.open, LeaseLimits(linger=0))
+    asked = asyncio.create_task(leases.hold("m").__aenter__())
+    await until(lambda: "1 waiting" in repr(leases))
+    asked.cancel()
+    await until(lambda: "0 waiting" in repr(leases))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert "m" in repr(leases)
+    stream.may_open.set()
+    await until(lambda: stream.opened == 1)
+    await until(lambda: repr(leases) == "<Leases []>")
 
 
 async def test_an_endpoint_that_is_no_address_is_never_used() -> None:

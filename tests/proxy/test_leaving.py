@@ -1,6 +1,7 @@
 """A caller that leaves stops its engine within a second, in whatever window, and never the load."""
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 
@@ -74,6 +75,16 @@ async def test_while_the_model_loads_the_lease_stays_and_the_engine_never_hears_
         await lease.send(Ready(endpoint=w.engine.url))
         await until(lambda: "ready at" in repr(w.proxy.leases))
         assert w.engine.seen.requests == []
+
+
+async def test_before_the_proxy_has_even_read_the_request_the_model_is_loaded_all_the_same(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        body = b'{"model":"large"}'
+        # Blocking, in the proxy's own thread: it finds the request and its caller's end at the same time.
+        with socket.create_connection(("127.0.0.1", w.port)) as caller:
+            caller.sendall(head_of(body) + body)
+        async with asyncio.timeout(PATIENCE):
+            assert (await w.manager.lease()).model == "large"
 
 
 async def test_a_caller_that_does_not_read_is_cut_off(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ async def test_the_list_names_every_model_with_its_type_state_and_endpoints(tmp_
         assert extra is not None
         assert extra["type"] == ["image", "edit"]
         assert extra["state"] == "stopped"
-        assert extra["endpoints"] == []
+        assert extra["endpoints"] == ["/v1/images/generations", "/v1/images/edits", "/v1/images/variations"]
         assert extra["aliases"] == ["brush"]
 
 

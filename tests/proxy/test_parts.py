@@ -31,7 +31,9 @@ def test_two_endpoints_for_the_same_method_and_path_are_refused() -> None:
 async def test_every_row_of_the_capability_table_has_its_endpoint(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         for path in ENDPOINT_TYPES:
-            assert (await w.post(path, b'{"model":"small"}')).status == 200
+            answer = await w.get(path)
+            assert answer.status == 405
+            assert answer.headers["allow"] == "OPTIONS, POST"
 
 
 def settings(**values: Any) -> Settings:  # noqa: ANN401
@@ -114,6 +116,21 @@ def test_an_engines_error_is_read_in_whatever_shape(document: object, message: s
 def test_of_an_engines_fault_only_the_first_line_is_told_and_a_time_to_come_back_is_kept() -> None:
     fault = engine_answers.failure(500, b'{"error":{"message":"boom\\nTraceback: /usr/lib/x.py"}}')
     assert (fault.status, fault.message) == (502, "The engine failed: boom")
-    busy = engine_answers.failure(429, b"", b"7")
+    busy = engine_answers.failure(429, b"", {b"retry-after": b"7"})
     assert (busy.status, busy.headers, busy.kind) == (429, {"retry-after": "7"}, "rate_limit_error")
-    assert engine_answers.failure(429, b"", b"soon\r\nx: y").headers == {}
+    assert engine_answers.failure(429, b"", {b"retry-after": b"soon\r\nx: y"}).headers == {}
+
+
+IN_STREAM = [
+    ({"code": "invalid_value", "type": "invalid_request_error"}, 400, "invalid_value"),
+    ({"code": "out_of_memory", "type": "server_error"}, 503, "out_of_memory"),
+    ({"code": "engine_error", "type": "server_error"}, 502, "engine_error"),
+    ({"code": 404, "type": "NotFoundError"}, 404, None),
+    ({"code": None}, 502, "engine_error"),
+]
+
+
+@pytest.mark.parametrize(("fields", "status", "code"), IN_STREAM)
+def test_an_error_inside_a_stream_has_a_status_too(fields: dict[str, object], status: int, code: str | None) -> None:
+    error = engine_answers.failure_event(json.dumps({"error": {"message": "m", **fields}}).encode())
+    assert (error.status, error.code) == (status, code)

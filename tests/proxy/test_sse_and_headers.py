@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.gateway.headers import RequestIds, is_json, json_head, request_head
-from proxy.gateway.sse import comment, split_error, split_events
+from proxy.gateway.headers import RequestIds, boundary_of, engine_head, is_form, is_json, request_head
+from proxy.gateway.sse import EventSplitter, comment, split_error
 
 EVENT = st.text("ab: {}\r", max_size=10).map(lambda text: f"data: {text}\n\n".encode())
 
@@ -20,22 +20,28 @@ def test_a_comment_is_one_line_whatever_it_says(text: str) -> None:
     assert not re.search(rb"[\r\n]", data[:-2])
 
 
-@given(st.lists(EVENT, max_size=6), st.integers(0, 200))
-def test_events_cut_anywhere_come_out_whole_and_in_order(events: list[bytes], cut: int) -> None:
-    stream = b"".join(events)
-    first, rest = split_events(stream[:cut])
-    second, left = split_events(rest + stream[cut:])
-    assert first + second + left == stream
-    assert not first or first.endswith(b"\n\n")
-    assert left == b""
+@given(st.lists(EVENT, max_size=6), st.lists(st.integers(1, 9), max_size=40))
+def test_events_cut_anywhere_come_out_whole_and_in_order(events: list[bytes], sizes: list[int]) -> None:
+    stream = left = b"".join(events)
+    splitter, passed = EventSplitter(), b""
+    for size in [*sizes, len(stream)]:
+        out = splitter.feed(left[:size])
+        left = left[size:]
+        assert not out or out.endswith(b"\n\n")
+        passed += out
+        assert passed + splitter.rest() + left == stream
+        assert splitter.size == len(splitter.rest())
+    assert passed == stream
 
 
-@given(st.binary(max_size=100))
-def test_nothing_is_lost_and_no_half_event_passes(data: bytes) -> None:
-    events, rest = split_events(data)
-    assert events + rest == data
-    assert not events or events.endswith((b"\n\n", b"\r\n\r\n"))
-    assert b"\n\n" not in rest
+@given(st.lists(st.binary(max_size=20) | st.sampled_from([b"\r\n\r", b"\n", b"\r", b"a\n"]), max_size=12))
+def test_nothing_is_lost_and_no_half_event_passes(pieces: list[bytes]) -> None:
+    splitter = EventSplitter()
+    events = [splitter.feed(piece) for piece in pieces]
+    assert b"".join(events) + splitter.rest() == b"".join(pieces)
+    assert all(not each or each.endswith((b"\n\n", b"\r\n\r\n")) for each in events)
+    assert b"\n\n" not in splitter.rest()
+    assert b"\r\n\r\n" not in splitter.rest()
 
 
 def test_an_error_event_is_told_from_what_came_before() -> None:
@@ -44,6 +50,7 @@ def test_an_error_event_is_told_from_what_came_before() -> None:
     assert split_error(token) == (token, None)
     assert split_error(token + b"data: " + error + b"\n\ndata: [DONE]\n\n") == (token, error)
     assert split_error(b"data:" + error + b"\n\n") == (b"", error)
+    assert split_error(token + b"event: error\ndata: " + error + b"\n\n") == (token, error)
     text = b'data: {"choices": [{"delta": {"content": "{\\"error\\""}}]}\n\n'
     assert split_error(text) == (text, None)
     nested = b'data: {"choices": [{"error": 1}]}\n\n'
@@ -70,7 +77,8 @@ def test_a_target_that_could_end_its_line_is_refused(target: bytes) -> None:
 
 def test_the_heads_are_http() -> None:
     assert request_head(b"GET", b"/x", b"h:1", {b"a": b"b"}) == b"GET /x HTTP/1.1\r\nhost: h:1\r\na: b\r\n\r\n"
-    assert json_head(b"/x", b"h:1", 5, b"id").endswith(b"content-length: 5\r\nx-request-id: id\r\n\r\n")
+    head = engine_head(b"/x", b"h:1", b"a/b", 5, b"id")
+    assert head.endswith(b"content-type: a/b\r\ncontent-length: 5\r\nx-request-id: id\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -88,3 +96,27 @@ def test_the_heads_are_http() -> None:
 )
 def test_a_media_type_is_json_in_utf8_or_not(value: bytes | None, good: bool) -> None:
     assert is_json(value) is good
+
+
+@pytest.mark.parametrize(
+    ("value", "boundary"),
+    [
+        (b"multipart/form-data; boundary=abc", b"abc"),
+        (b'Multipart/Form-Data; charset=utf-8; Boundary="a b"', b"a b"),
+        (b"multipart/form-data;boundary=" + b"x" * 70, b"x" * 70),
+        (b"multipart/form-data;boundary=" + b"x" * 71, None),
+        (b"multipart/form-data; boundary=a; boundary=b", None),
+        (b"multipart/form-data; boundary=", None),
+        (b'multipart/form-data; boundary="a "', None),
+        (b"multipart/form-data; boundary=a\xff", None),
+        (b"multipart/form-data", None),
+    ],
+)
+def test_a_form_names_one_boundary_as_the_standard_has_it(value: bytes, boundary: bytes | None) -> None:
+    assert is_form(value)
+    assert boundary_of(value) == boundary
+
+
+@pytest.mark.parametrize("value", [None, b"", b"multipart/mixed; boundary=a", b"multipart/form-data-x; boundary=a"])
+def test_other_media_types_are_no_form(value: bytes | None) -> None:
+    assert not is_form(value)

@@ -1,8 +1,10 @@
 """The pooled client, against servers that misbehave."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +43,18 @@ async def test_one_connection_serves_many_exchanges() -> None:
         assert [await fetch(pool, address) for _ in range(3)] == [b"ok"] * 3
         assert server.connections == 1
         assert repr(pool) == "<Pool 0 busy, 1 idle>"
+
+
+async def test_a_near_address_is_never_looked_for_behind_a_gateway() -> None:
+    good = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+    async with serving(good) as (_, address, pool):
+        async with pool.exchange(replace(address, near=True), GET) as answer:
+            assert await answer.read_all(PATIENCE, 10_000) == b"ok"
+            link = answer._transport.get_extra_info("socket")
+            assert link.getsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE)
+            assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        with pytest.raises(NotSent, match="unreachable"):
+            await fetch(pool, Address("198.51.100.1", 9, near=True))
 
 
 async def test_an_answer_that_ends_with_its_connection_is_whole_and_the_connection_is_not_used_again() -> None:

@@ -22,7 +22,7 @@ HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello"}]
 MODELS: dict[str, dict[str, Any]] = {
     "small": {"type": "text", "aliases": ["little", "org/small:1"], "default_for": ["text"]},
     "large": {"type": "text"},
-    "painter": {"type": ["image", "edit"], "aliases": ["brush"]},
+    "painter": {"type": ["image", "edit"], "aliases": ["brush"], "default_for": ["image", "edit"]},
 }
 
 

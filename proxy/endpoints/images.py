@@ -1,0 +1,30 @@
+"""Pictures: made, edited, varied. Slow and dear, so that a failure which cost work is not met again by itself."""
+
+from proxy.endpoints._form import FormGeneration
+from proxy.endpoints._generation import Dispatch, Generation
+from proxy.gateway.asgi import COSTLY, App, Receive, Scope, Send
+from proxy.router import Route
+from proxy.services import Services
+
+GENERATIONS = "/v1/images/generations"
+FORMS = ("/v1/images/edits", "/v1/images/variations")
+
+
+class Costly:
+    """Marks its requests for the renderer of errors."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[COSTLY] = True
+        await self._app(scope, receive, send)
+
+
+def routes(services: Services) -> tuple[Route, ...]:
+    def dispatch(path: str) -> Dispatch:
+        return Dispatch(path, services, services.image_forwarder)
+
+    made = Route("POST", GENERATIONS, Costly(Generation(dispatch(GENERATIONS), services.body_size)))
+    forms = (Route("POST", path, Costly(FormGeneration(dispatch(path), services.upload_size))) for path in FORMS)
+    return (made, *forms)

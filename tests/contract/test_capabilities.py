@@ -1,0 +1,23 @@
+import pytest
+
+from contract.capabilities import ENDPOINT_TYPES, endpoints_of
+from contract.catalogue import ModelType
+
+SERVED = [
+    (["text"], ("/v1/chat/completions", "/v1/completions")),
+    (["image"], ("/v1/images/generations",)),
+    (["edit"], ("/v1/images/edits", "/v1/images/variations")),
+    (["edit", "image"], ("/v1/images/generations", "/v1/images/edits", "/v1/images/variations")),
+    (["video"], ()),
+]
+
+
+@pytest.mark.parametrize(("types", "endpoints"), SERVED)
+def test_a_model_serves_the_endpoints_of_all_its_types_in_the_tables_order(
+    types: list[str], endpoints: tuple[str, ...]
+) -> None:
+    assert endpoints_of(map(ModelType, types)) == endpoints
+
+
+def test_videos_have_no_endpoint_before_there_are_jobs() -> None:
+    assert not [path for path in ENDPOINT_TYPES if "video" in path]
