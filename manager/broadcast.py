@@ -26,7 +26,8 @@ class Broadcast:
     async def next_of(self, listener: asyncio.Queue[bytes | None], heartbeat: float) -> bytes | None:
         """The next message; a comment where none came for `heartbeat` seconds; None at the end."""
         try:
-            return await asyncio.wait_for(listener.get(), heartbeat)
+            async with asyncio.timeout(heartbeat):  # `wait_for` can lose a cancellation: see `leases.py`
+                return await listener.get()
         except TimeoutError:
             return HEARTBEAT
 

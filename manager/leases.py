@@ -40,6 +40,9 @@ class Lease:
     async def next_event(self, timeout: float) -> LeaseEvent | None:
         """The next event, or None where none came within `timeout` seconds."""
         try:
-            return await asyncio.wait_for(self._events.get(), timeout)
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes at the moment of an event, and the
+            # lease of a reader who left would stay open for ever.
+            async with asyncio.timeout(timeout):
+                return await self._events.get()
         except TimeoutError:
             return None

@@ -1,6 +1,7 @@
 """All that the supervisor knows about one model. Owned by the supervisor; others get `status()`."""
 
 from dataclasses import dataclass, field
+from math import inf
 
 from contract.catalogue import ModelEntry
 from contract.lease import Failed, Fetching, LeaseEvent, Queued, Starting
@@ -13,6 +14,7 @@ from manager.scheduler import Stall
 from manager.specification import EngineError, EngineSpec, Failure
 
 LONGEST_BACKOFF = 300.0
+KEPT_SECONDS = 900.0  # a want is kept so long after its caller came, as a request waits by default
 STEADY_SECONDS = 60.0  # an engine that served this long does not count as crashing in a loop
 
 
@@ -53,6 +55,8 @@ class Model:
     device: str | None = None
     leases: list[Lease] = field(default_factory=list)
     load_wanted_at: float | None = None
+    left_behind_at: float | None = None  # a caller's want that was heard, and whose caller left: its load goes on
+    unloaded_at: float = -inf
     started_at: float = 0
     ready_since: float = 0
     last_used: float = 0
@@ -71,10 +75,29 @@ class Model:
         return tuple(lease for lease in self.leases if lease.holds)
 
     @property
-    def wanted_since(self) -> float | None:
+    def awaited_since(self) -> float | None:
         """When the oldest of those who wait came; None where nobody waits."""
         since = [lease.opened_at for lease in self.leases if not lease.holds]
         return min(since + ([self.load_wanted_at] if self.load_wanted_at is not None else []), default=None)
+
+    @property
+    def wanted_since(self) -> float | None:
+        """Since when the model is to be loaded, also for a caller who left; None where it is not."""
+        return self.awaited_since if self.awaited_since is not None else self.left_behind_at
+
+    def leave_behind(self, lease: Lease) -> None:
+        """A caller leaves that waited. Loads belong to the manager: what it heard is loaded, unless unloaded since."""
+        if self.left_behind_at is None and lease.opened_at >= self.unloaded_at:
+            self.left_behind_at = lease.opened_at
+
+    def forget_old_want(self, now: float) -> None:
+        """What nobody waits for any more, and was not begun for long, is not begun out of the blue."""
+        if self.left_behind_at is not None and now - self.left_behind_at >= KEPT_SECONDS:
+            self.left_behind_at = None
+
+    def forget_wants(self) -> None:
+        """All wants without a lease are met, or are not to be met."""
+        self.load_wanted_at = self.left_behind_at = None
 
     def served_steadily(self, now: float) -> bool:
         """Whether the present run has served long enough not to count as part of a crash loop."""
@@ -99,6 +122,7 @@ class Model:
             devices=self.fixed.devices,
             device=self.device,
             wanted_since=self.wanted_since,
+            awaited=self.awaited_since is not None,
             leases=len(self.leases),
             pinned=self.fixed.entry.pin,
             last_used=self.last_used,

@@ -2,7 +2,8 @@
 
 The first waiting model that does not fit makes room for itself: idle models go first, least recently used before
 others; then busy ones that have had their share of time are drained. Whoever waits behind it on the same device
-does not overtake it, so a steady stream for one model cannot starve another.
+does not overtake it, so a steady stream for one model cannot starve another. A want whose caller has left comes
+after all others, and no busy model is drained for it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,8 +22,8 @@ STARTABLE = frozenset({ModelState.STOPPED, ModelState.QUEUED, ModelState.FAILED}
 class Stall:
     """One model as the scheduler sees it. Times are seconds of one monotonic clock, memory is bytes.
 
-    `wanted_since` is when the oldest waiting caller came, None where nobody waits. `devices` are where it may run,
-    best first; `device` is where it is.
+    `wanted_since` is when the oldest waiting caller came, None where the model is not wanted; not `awaited`: the caller
+    has left. `devices` are where it may run, best first; `device` is where it is.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Stall:
     devices: tuple[str, ...]
     device: str | None = None
     wanted_since: float | None = None
+    awaited: bool = True
     leases: int = 0
     pinned: bool = False
     last_used: float = 0
@@ -82,7 +84,7 @@ def decide(
     known = tuple(stalls)
     plan = _Plan(now, known, totals, fair_share, may_evict)
     waiting = [stall for stall in known if _may_start(stall, now)]
-    for stall in sorted(waiting, key=lambda stall: (stall.wanted_since, stall.name)):
+    for stall in sorted(waiting, key=lambda stall: (not stall.awaited, stall.wanted_since, stall.name)):
         plan.seat(stall)
     for stall in known:
         if may_evict and _idle_too_long(stall, now):
@@ -138,7 +140,7 @@ class _Plan:
                 self.taken[device] += stall.need
                 return
         for device in possible:
-            if device not in self.claimed and self._make_room(device, stall.need):
+            if device not in self.claimed and self._make_room(device, stall):
                 break
         self.claimed.update(possible)
 
@@ -150,10 +152,11 @@ class _Plan:
     def _free(self, device: str) -> int:
         return self.totals[device] - self.taken[device]
 
-    def _make_room(self, device: str, need: int) -> bool:
+    def _make_room(self, device: str, wanted: Stall) -> bool:
         """Whether enough is on its way out of the device, after asking for more if it was not."""
-        missing = need - self._free(device) - self.leaving[device]
-        victims = choose_victims(self._evictable(device), missing)
+        missing = wanted.need - self._free(device) - self.leaving[device]
+        evictable = [each for each in self._evictable(device) if wanted.awaited or not each.leases]
+        victims = choose_victims(evictable, missing)
         if victims is None:
             return False
         for victim in victims:

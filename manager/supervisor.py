@@ -86,7 +86,8 @@ class Supervisor:
 
     async def _next_event(self) -> Event:
         try:
-            return await asyncio.wait_for(self._events.get(), TICK_SECONDS)
+            async with asyncio.timeout(TICK_SECONDS):  # `wait_for` can lose a cancellation: see `leases.py`
+                return await self._events.get()
         except TimeoutError:
             return Tick()
 
@@ -96,6 +97,7 @@ class Supervisor:
         self._change(event, now)
         for model in self.models.values():
             self.transitions.end_drain(model, now)
+            model.forget_old_want(now)
         if self._closing:
             self._go_on_closing()
         else:
@@ -161,7 +163,7 @@ class Supervisor:
     def _tell_waiting(self, now: float) -> None:
         """Positions and progress to all who wait."""
         waiting = [model for model in self.models.values() if model.wanted_since is not None]
-        waiting.sort(key=lambda model: model.wanted_since or 0)
+        waiting.sort(key=lambda model: (model.awaited_since is None, model.wanted_since))
         queued = [model for model in waiting if model.state not in RUNNING]
         for model in queued:
             if model.state is ModelState.STOPPED:

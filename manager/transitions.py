@@ -35,6 +35,8 @@ class Transitions:
         if lease in model.leases:
             model.leases.remove(lease)
             model.last_used = now
+            if not lease.holds and model.state is not ModelState.READY:
+                model.leave_behind(lease)
         if model.state is ModelState.DRAINING and not model.holders:
             self.stop(model)
 
@@ -48,7 +50,8 @@ class Transitions:
             model.retry_at = 0
 
     def unload_wanted(self, model: Model, now: float) -> None:
-        model.load_wanted_at = None
+        model.forget_wants()
+        model.unloaded_at = now
         if model.state is ModelState.READY and model.holders:
             self.drain(model, model.fixed.drain_bound, now)
         elif model.state in RUNNING:
@@ -83,7 +86,7 @@ class Transitions:
             model.usual_seconds = now - model.started_at
         model.state, model.spec, model.failure = ModelState.READY, spec, None
         model.ready_since = model.last_used = now
-        model.load_wanted_at = None
+        model.forget_wants()
         for lease in model.leases:
             self._admit(model, lease)
 
@@ -95,6 +98,8 @@ class Transitions:
         if model.served_steadily(now):
             model.failures = 0
         model.failed(failure, now)
+        if model.failures == 1:
+            model.retry_at = now  # one death is no loop: whoever asks next does not wait for the pause
         model.state = ModelState.STOPPING
         for lease in model.holders:
             self._dismiss(model, lease, Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail))
@@ -103,9 +108,13 @@ class Transitions:
         if run != model.run:
             return
         asked = model.state is ModelState.STOPPING
+        # It served an earlier manager, so its end says nothing against a start: who waits goes on waiting for one.
+        served_before = model.state in STARTING and model.engine is not None and model.engine.run.adopted
         model.engine = model.spec = model.device = model.phase = None
         model.state = ModelState.STOPPED
-        if failure is not None and not asked:
+        if failure is not None and served_before:
+            log.warning("%s could not be adopted: %s", model.name, failure.reason)
+        elif failure is not None and not asked:
             self.refuse(model, failure, now)
 
     def drain(self, model: Model, seconds: float, now: float) -> None:
@@ -136,7 +145,7 @@ class Transitions:
         log.warning("%s failed: %s: %s", model.name, failure.code, failure.reason)
         model.failed(failure, now)
         model.state = ModelState.FAILED
-        model.load_wanted_at = None
+        model.forget_wants()
         for lease in tuple(model.leases):
             self._dismiss(model, lease, model.failed_event(now))
 

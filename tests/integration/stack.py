@@ -75,12 +75,12 @@ class Stack:
                 start_new_session=True,
             )
         port = self.manager_port if name == "manager" else self.proxy_port
-        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), f"{name} answers: {self.log_of(name)}", 60)
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), f"{name} answers: {self.log_of(name)}", 180)
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
         process = self.processes.pop(name)
         process.send_signal(number)
-        return process.wait(60)
+        return process.wait(120)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -106,16 +106,16 @@ class Stack:
         return self.log_of("manager").count(f"{MODEL} is ready after")
 
     def state(self) -> str:
-        answer = httpx.get(f"{self.base_url}/admin/models/{MODEL}", trust_env=False)
+        answer = httpx.get(f"{self.base_url}/admin/models/{MODEL}", trust_env=False, timeout=60)
         return str(answer.json()["state"])
 
     def unload(self) -> None:
-        httpx.post(f"{self.base_url}/admin/models/{MODEL}/unload", trust_env=False).raise_for_status()
+        httpx.post(f"{self.base_url}/admin/models/{MODEL}/unload", trust_env=False, timeout=60).raise_for_status()
         eventually(lambda: self.state() == "stopped", "the model is stopped")
 
     def load(self) -> None:
-        httpx.post(f"{self.base_url}/admin/models/{MODEL}/load", trust_env=False).raise_for_status()
-        eventually(lambda: self.state() == "ready", "the model is ready", 300)
+        httpx.post(f"{self.base_url}/admin/models/{MODEL}/load", trust_env=False, timeout=60).raise_for_status()
+        eventually(lambda: self.state() == "ready", "the model is ready", 400)
 
     def engine_identity(self) -> str:
         """The same as long as the same engine runs."""

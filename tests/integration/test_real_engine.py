@@ -43,7 +43,7 @@ def test_a_question_is_answered_in_the_models_own_words(stack: Stack) -> None:
 
 def test_a_model_is_chosen_for_a_request_that_names_none(stack: Stack) -> None:
     body = {"messages": QUESTION, "temperature": 0, "max_tokens": 30}
-    answer = httpx.post(f"{stack.base_url}/v1/chat/completions", json=body, timeout=60, trust_env=False)
+    answer = httpx.post(f"{stack.base_url}/v1/chat/completions", json=body, timeout=300, trust_env=False)
     assert "Paris" in answer.json()["choices"][0]["message"]["content"]
 
 
@@ -111,7 +111,7 @@ def test_what_the_engine_refuses_arrives_in_the_shape_of_openai(stack: Stack) ->
 
 
 def running_requests(stack: Stack) -> float:
-    metrics = httpx.get(f"{stack.engine_address()}/metrics", trust_env=False, timeout=30).text
+    metrics = httpx.get(f"{stack.engine_address()}/metrics", trust_env=False, timeout=60).text
     found = re.search(r"^vllm:num_requests_running\{[^}]*\} (\S+)$", metrics, re.MULTILINE)
     assert found is not None
     return float(found[1])
@@ -122,9 +122,9 @@ def test_a_client_that_leaves_stops_its_generation(stack: Stack) -> None:
         model=MODEL, messages=STORY, max_tokens=1800, stream=True, extra_body={"ignore_eos": True}
     )
     next(iter(stream))
-    eventually(lambda: running_requests(stack) == 1, "the engine generates", 10)
+    eventually(lambda: running_requests(stack) == 1, "the engine generates", 30)
     stream.close()
-    eventually(lambda: running_requests(stack) == 0, "the engine has stopped", 2)
+    eventually(lambda: running_requests(stack) == 0, "the engine has stopped", 10)
 
 
 def test_a_manager_that_is_killed_and_comes_back_adopts_the_running_engine(stack: Stack) -> None:
@@ -133,7 +133,7 @@ def test_a_manager_that_is_killed_and_comes_back_adopts_the_running_engine(stack
     stack.start("manager")
     began = time.monotonic()
     assert "Paris" in ask(stack.client())
-    assert time.monotonic() - began < 10, "no engine start can be that fast here"
+    assert time.monotonic() - began < 30, "no engine start can be that fast here"
     assert stack.engine_identity() == engine
 
 
@@ -171,7 +171,7 @@ def test_a_first_caller_that_gives_up_after_a_second_does_not_stop_the_load(stac
     stack.unload()
     with pytest.raises(openai.APITimeoutError):
         ask(stack.client(timeout=1))
-    eventually(lambda: stack.state() == "ready", "the load went on by itself", 180)
+    eventually(lambda: stack.state() == "ready", "the load went on by itself", 400)
     assert "Paris" in ask(stack.client())
 
 
@@ -179,7 +179,7 @@ def test_a_stream_for_a_cold_model_is_kept_alive_by_comments_that_tell_the_progr
     stack.unload()
     body = {"model": MODEL, "messages": QUESTION, "stream": True, "temperature": 0, "max_tokens": 30}
     with httpx.stream(
-        "POST", f"{stack.base_url}/v1/chat/completions", json=body, timeout=30, trust_env=False
+        "POST", f"{stack.base_url}/v1/chat/completions", json=body, timeout=120, trust_env=False
     ) as answer:
         lines = list(answer.iter_lines())
     comments = [line for line in lines if line.startswith(":")]

@@ -49,7 +49,7 @@ async def test_a_run_reports_its_end_whatever_goes_wrong(error: Exception) -> No
     posted: asyncio.Queue[EngineEvent] = asyncio.Queue()
     engine, _ = failing_with(error, posted)
     engine.begin()
-    ended = await asyncio.wait_for(posted.get(), 10)
+    ended = await asyncio.wait_for(posted.get(), 60)
     assert isinstance(ended, EngineEnded)
     assert ended.failure is not None
     assert str(error) in ended.failure.reason
@@ -59,7 +59,7 @@ async def test_a_run_that_has_ended_is_not_ended_again() -> None:
     posted: asyncio.Queue[EngineEvent] = asyncio.Queue()
     engine, runtime = failing_with(EngineError("weights_missing", "not here"), posted)
     engine.begin()
-    await asyncio.wait_for(posted.get(), 10)
+    await asyncio.wait_for(posted.get(), 60)
     engine.end(0)
     await asyncio.sleep(0)
     assert runtime.stopped == ["c"], "the name may be the next run's by now"

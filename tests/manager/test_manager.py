@@ -26,6 +26,8 @@ from tests.fakes.kind import TinyKind, engines_folder
 
 pytestmark = pytest.mark.anyio
 
+PATIENCE = 60.0
+
 MODELS: dict[str, dict[str, object]] = {
     "good": {"type": "text", "source": "./m", "memory": "1GiB", "default_for": "text"},
     "bad": {"type": "text", "source": "./m", "memory": "1GiB", "args": {"fail": "CUDA out of memory"}},
@@ -72,7 +74,7 @@ class Client:
             yield (decode_event(line.encode()) async for line in answer.aiter_lines())
 
     async def until(self, name: str, is_so: Callable[[ModelStatus], bool]) -> ModelStatus:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not is_so(status := await self.status(name)):
                 await asyncio.sleep(0.02)
             return status
@@ -93,7 +95,7 @@ async def running(folder: Path, *, leave_engines: bool = False) -> AsyncIterator
             base_url=f"http://127.0.0.1:{listener.getsockname()[1]}",
             headers={"authorization": f"Bearer {token}"},
             trust_env=False,
-            timeout=20,
+            timeout=PATIENCE,
         ) as http:
             yield Client(http, manager)
     finally:
@@ -105,11 +107,11 @@ async def running(folder: Path, *, leave_engines: bool = False) -> AsyncIterator
                     model.engine.abandon()
         else:
             manager.control.post(ShutdownWanted())
-            await asyncio.wait_for(serving, 20)
+            await asyncio.wait_for(serving, PATIENCE)
 
 
 async def first(events: AsyncIterator[LeaseEvent], kind: type[LeaseEvent]) -> LeaseEvent:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async for event in events:
             if isinstance(event, kind):
                 return event
@@ -167,13 +169,13 @@ async def test_an_engine_that_dies_is_told_and_started_again_for_the_next_lease(
             assert isinstance(await first(events, Ready), Ready)
 
 
-def kill_engine(client: Client, container: str) -> None:
+def kill_engine(client: Client, container: str, number: signal.Signals = signal.SIGKILL) -> None:
     runtime = client.manager.control.runtime
     assert isinstance(runtime, ProcessRuntime)
     record = runtime.records.read(container)
     assert record is not None
     for child in psutil.Process(record.pid).children():
-        os.kill(child.pid, signal.SIGKILL)
+        os.kill(child.pid, number)
 
 
 async def test_a_manager_that_was_killed_is_followed_by_one_that_adopts_the_engine(tmp_path: Path) -> None:
@@ -181,6 +183,18 @@ async def test_a_manager_that_was_killed_is_followed_by_one_that_adopts_the_engi
         before = await first(events, Ready)
     async with running(tmp_path) as client, client.lease("good") as events:
         assert await first(events, Ready) == before
+
+
+async def test_an_engine_that_dies_while_it_is_adopted_is_started_anew_for_who_waits(tmp_path: Path) -> None:
+    async with running(tmp_path, leave_engines=True) as client, client.lease("good") as events:
+        before = await first(events, Ready)
+        kill_engine(client, "test-good", signal.SIGSTOP)  # one that does not answer is not adopted yet
+    async with running(tmp_path) as client, client.lease("good") as events:
+        adopting = await first(events, Starting)
+        assert isinstance(adopting, Starting)
+        assert adopting.phase == "adopting"
+        kill_engine(client, "test-good")
+        assert await first(events, Ready) != before
 
 
 async def test_an_engine_whose_specification_changed_is_replaced(
@@ -235,7 +249,7 @@ async def test_the_event_stream_begins_with_the_catalogue_and_all_models(tmp_pat
         assert await anext(lines) == ""
         assert await anext(lines) == "event: models"
         await client.http.post("/models/good/load")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             async for line in lines:
                 if line.startswith("data: ") and '"state":"ready"' in line:
                     return

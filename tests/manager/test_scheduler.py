@@ -65,6 +65,17 @@ def test_a_busy_model_keeps_its_share_of_time() -> None:
     assert decided(fresh, stall("b", wanted_since=9)) == ()
 
 
+def test_a_busy_model_is_not_drained_for_a_caller_who_has_left_but_an_idle_one_makes_room() -> None:
+    left = stall("b", wanted_since=9, awaited=False)
+    assert decided(stall("a", READY, leases=2), left) == ()
+    assert decided(stall("a", READY), left) == (Stop("a", "makes room"),)
+
+
+def test_who_waits_comes_before_a_caller_who_has_left() -> None:
+    left, waits = stall("a", wanted_since=1, awaited=False), stall("b", wanted_since=2)
+    assert decided(left, waits) == (Start("b", "cpu"),)
+
+
 def test_a_pinned_model_never_makes_room() -> None:
     assert decided(stall("a", READY, pinned=True), stall("b", wanted_since=9)) == ()
 
@@ -137,6 +148,7 @@ def boxes(draw: st.DrawFn) -> tuple[tuple[Stall, ...], dict[str, int]]:
                 devices=tuple(sorted(totals)),
                 device=device if state in OCCUPYING else None,
                 wanted_since=draw(st.none() | st.floats(0, NOW)),
+                awaited=draw(st.booleans()),
                 leases=draw(st.integers(0, 3)) if state is READY else 0,
                 pinned=draw(st.booleans()),
                 last_used=draw(st.floats(0, NOW)),

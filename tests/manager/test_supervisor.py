@@ -144,6 +144,73 @@ def test_a_caller_that_gives_up_does_not_stop_the_load(bench: Bench) -> None:
     assert bench.state("a") is ModelState.READY
 
 
+def test_a_caller_that_gives_up_before_there_is_room_does_not_stop_the_load(bench: Bench) -> None:
+    bench.close(bench.serving("a"))
+    bench.close(bench.open("b"))
+    assert bench.state("b") is ModelState.QUEUED
+    bench.ended("a")
+    assert bench.effects.launched == ["a", "b"]
+    bench.ready("b")
+    bench.supervisor.handle(UnloadWanted("b"))
+    bench.ended("b")
+    assert bench.state("b") is ModelState.STOPPED, "the want was met, and is not met twice"
+
+
+def test_a_caller_that_gives_up_during_the_pause_after_deaths_does_not_stop_the_load(bench: Bench) -> None:
+    for _ in range(2):
+        bench.open("a")
+        bench.ready("a")
+        bench.died("a")
+    bench.close(bench.open("a"))
+    assert bench.effects.launched == ["a", "a"]
+    bench.pass_time(2)
+    assert bench.effects.launched == ["a", "a", "a"]
+
+
+def test_a_want_whose_caller_left_drains_nobody_and_comes_after_those_who_wait(bench: Bench) -> None:
+    holder = bench.serving("a")
+    bench.close(bench.open("b"))
+    bench.pass_time(31)
+    assert bench.state("a") is ModelState.READY
+    again = bench.open("b")
+    assert bench.state("a") is ModelState.DRAINING
+    bench.close(again)
+    late = bench.open("a")
+    bench.close(holder)
+    bench.ended("a")
+    assert bench.effects.launched == ["a", "a"]
+    assert isinstance(last(late), Starting)
+
+
+def test_a_want_whose_caller_left_long_ago_is_forgotten(bench: Bench) -> None:
+    holder = bench.serving("a")
+    bench.close(bench.open("b"))
+    bench.pass_time(899)
+    assert bench.state("b") is ModelState.QUEUED
+    bench.pass_time(1)
+    assert bench.state("b") is ModelState.STOPPED
+    bench.close(holder)
+    assert bench.effects.ended == []
+
+
+def test_an_unload_by_hand_forgets_a_want_whose_caller_left(bench: Bench) -> None:
+    bench.close(bench.serving("a"))
+    bench.close(bench.open("b"))
+    bench.supervisor.handle(UnloadWanted("b"))
+    bench.ended("a")
+    assert bench.effects.launched == ["a"]
+
+
+def test_a_caller_that_gives_up_after_an_unload_by_hand_does_not_undo_it(bench: Bench) -> None:
+    lease = bench.open("a")
+    bench.pass_time(1)
+    bench.supervisor.handle(UnloadWanted("a"))
+    bench.close(lease)
+    bench.ended("a")
+    assert bench.state("a") is ModelState.STOPPED
+    assert bench.effects.launched == ["a"]
+
+
 def test_phases_and_seconds_of_a_start_are_told_and_the_usual_time_is_learned(bench: Bench) -> None:
     lease = bench.open("a")
     bench.supervisor.handle(PhaseReached("a", 1, "loading weights"))
@@ -288,8 +355,7 @@ def test_an_engine_that_dies_is_told_to_its_holders_and_comes_back_for_the_next(
     cut = last(holder)
     assert isinstance(cut, Failed)
     assert cut.code == "engine_died"
-    bench.open("a")
-    bench.pass_time(1)
+    assert isinstance(last(bench.open("a")), Starting), "one death is no crash loop: the next request does not wait"
     assert bench.effects.launched == ["a", "a"]
 
 
@@ -314,7 +380,7 @@ def test_an_engine_that_crashes_in_a_loop_is_started_ever_more_rarely(bench: Ben
         bench.ready("a")
         bench.died("a")
         pauses.append(bench.supervisor.models["a"].retry_at - bench.now)
-    assert pauses == [1, 2, 4, 8]
+    assert pauses == [0, 2, 4, 8]
 
 
 def test_the_pause_is_short_again_after_a_good_while(bench: Bench) -> None:
@@ -328,7 +394,7 @@ def test_the_pause_is_short_again_after_a_good_while(bench: Bench) -> None:
     bench.ready("a")
     bench.pass_time(61)
     bench.died("a")
-    assert bench.supervisor.models["a"].retry_at - bench.now == 1
+    assert bench.supervisor.models["a"].retry_at == bench.now
 
 
 def test_news_of_a_run_that_is_over_changes_nothing(bench: Bench) -> None:
@@ -385,3 +451,25 @@ def test_an_adopted_engine_serves_without_a_start(bench: Bench) -> None:
     bench.ready("a")
     assert bench.effects.launched == []
     assert isinstance(last(lease), Ready)
+
+
+def test_an_engine_that_dies_while_it_is_adopted_is_started_anew_for_those_who_wait(bench: Bench) -> None:
+    bench.supervisor.adopt("a", "cpu", replace(spec_of("a")))
+    waiting = bench.open("a")
+    assert last(waiting) == Starting(phase="adopting", seconds=0)
+    bench.ended("a", CRASH)
+    assert bench.effects.launched == ["a"]
+    assert not any(isinstance(event, Failed) for event in told(waiting))
+    assert isinstance(last(bench.open("a")), Starting), "nor is the next request turned away"
+    bench.ready("a")
+    assert isinstance(last(waiting), Ready)
+
+
+def test_an_engine_that_dies_while_it_is_adopted_and_cannot_start_again_says_why(bench: Bench) -> None:
+    bench.supervisor.adopt("a", "cpu", replace(spec_of("a")))
+    waiting = bench.open("a")
+    bench.ended("a", CRASH)
+    bench.ended("a", CRASH)
+    failed = last(waiting)
+    assert isinstance(failed, Failed)
+    assert failed.reason == CRASH.reason
