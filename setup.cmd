@@ -22,7 +22,7 @@ py -3 -m venv .venv || exit /b 1
 
 :packages
 echo ..    packages of %LOCK% into .venv
-"%PYTHON%" -m pip --quiet --disable-pip-version-check install --require-hashes -r images\vllm\uv.txt && ^
+"%PYTHON%" -m pip --quiet --disable-pip-version-check install --require-hashes -r images\uv.txt && ^
 .venv\Scripts\uv.exe --quiet pip install --python "%PYTHON%" --require-hashes -r "%LOCK%"
 if errorlevel 1 (
     echo FAIL  the packages of %LOCK% could not be installed 1>&2

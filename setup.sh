@@ -45,7 +45,7 @@ install_packages() {
     local began=$SECONDS
     [ -x $python ] && $python -c '' 2>/dev/null || make_environment
     say "..    packages of $lock into .venv"
-    $python -m pip --quiet --disable-pip-version-check install --require-hashes -r images/vllm/uv.txt &&
+    $python -m pip --quiet --disable-pip-version-check install --require-hashes -r images/uv.txt &&
         .venv/bin/uv --quiet pip install --python $python --require-hashes -r "$lock" ||
         fail "the packages of $lock could not be installed" \
             'The reason stands above. Check the network and run ./setup.sh again: it goes on where it stopped.'

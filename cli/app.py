@@ -12,14 +12,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli import lifecycle, testing
+from cli.ask import default_model
 from cli.client import Client
 from cli.failures import Failure
 from cli.follow import follow_load, follow_unload
+from cli.pictures import draw, name_for, write
 from cli.settings import CliSettings, Runtime
 from cli.steps import Steps
-from cli.views import catalogue_table, running_table
+from cli.views import catalogue_table, live_line, running_table
+from contract.catalogue import ModelType
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="One GPU box, a private AI service.")
+gen = typer.Typer(no_args_is_help=True, help="Make a picture.")
+app.add_typer(gen, name="gen")
 
 RuntimeOption = Annotated[
     Runtime | None, typer.Option(help="Where manager, proxy and engines run; remembered for the next time.")
@@ -84,6 +89,30 @@ def logs(
     for text in _client(_settings(None, key_file)).logs(name, lines, follow):
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+@gen.command("image")
+def generate_image(
+    prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
+    *,
+    model: Annotated[str | None, typer.Option(help="A model's name; none: the default for images.")] = None,
+    size: Annotated[str | None, typer.Option(help="Pixels, as 1024x1024; none: the model's own.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="How often it is refined; none: the model's own.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed, the same picture.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file; none: one named by prompt and seed.")] = None,
+    key_file: KeyFileOption = None,
+) -> None:
+    """Make a picture from words and write it to a file."""
+    settings = _settings(None, key_file)
+    client, console = _client(settings), _console()
+    wanted = {"prompt": prompt, "size": size, "num_inference_steps": steps, "seed": seed}
+    chosen = model or default_model(client.models(), ModelType.IMAGE)
+    body: dict[str, object] = {"model": chosen, **{key: value for key, value in wanted.items() if value is not None}}
+    with live_line(console, chosen) as say:
+        picture = draw(client, body, settings.answer_deadline, say)
+    file = out or Path(name_for(prompt, picture.seed))
+    write(file, picture)
+    lifecycle.show_picture(console, prompt, file)
 
 
 @app.command("test")

@@ -22,22 +22,28 @@ class _Choice(BaseModel):
     delta: _Delta = _Delta()
 
 
-class _Error(BaseModel):
+class Told(BaseModel):
+    """What is read of the error object in a stream."""
+
     message: str
     origin: str = "proxy"
+
+    @property
+    def failure(self) -> Failure:
+        return Failure(self.message, f"The {self.origin} says so; ./setup.sh models shows every model.")
 
 
 class Chunk(BaseModel):
     """What is read of one event of a chat stream."""
 
     choices: tuple[_Choice, ...] = ()
-    error: _Error | None = None
+    error: Told | None = None
 
 
 def ask(client: Client, settings: CliSettings, steps: Steps) -> str:
     """Asks the default text model, showing how its load goes; the answer. Raises Failure."""
     with steps.step("first answer") as step:
-        model = default_text_model(client.models())
+        model = default_model(client.models(), ModelType.TEXT)
         body: dict[str, object] = {
             "model": model,
             "messages": [{"role": "user", "content": QUESTION}],
@@ -51,13 +57,16 @@ def ask(client: Client, settings: CliSettings, steps: Steps) -> str:
     return answer
 
 
-def default_text_model(models: Iterable[ModelStatus]) -> str:
-    """The model that answers for text when a request names none. Raises Failure with the fix."""
-    here = [model for model in models if ModelType.TEXT in model.default_for]
+def default_model(models: Iterable[ModelStatus], kind: ModelType) -> str:
+    """The model that answers for a type when a request names none. Raises Failure with the fix."""
+    here = [model for model in models if kind in model.default_for]
     if not here:
-        raise Failure("no model in models.json is the default for text", 'Give one of them "default_for": "text".')
+        raise Failure(
+            f"no model in models.json is the default for {kind}", f'Give one of them "default_for": "{kind}".'
+        )
     if here[0].state is ModelState.UNAVAILABLE:
-        raise Failure(f"{here[0].name} cannot run here: {here[0].reason}", "Make a smaller model the default for text.")
+        remedy = f"Make a smaller model the default for {kind}."
+        raise Failure(f"{here[0].name} cannot run here: {here[0].reason}", remedy)
     return here[0].name
 
 
@@ -75,5 +84,5 @@ def _texts(events: Iterable[ServerEvent], say: Say) -> Iterator[str]:
 
 def _text(chunk: Chunk) -> str:
     if chunk.error:
-        raise Failure(chunk.error.message, f"The {chunk.error.origin} says so; ./setup.sh models shows every model.")
+        raise chunk.error.failure
     return "".join(choice.delta.content or "" for choice in chunk.choices)

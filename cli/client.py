@@ -68,8 +68,15 @@ class Client:
 
     def chat(self, body: dict[str, object], deadline: float) -> Iterator[ServerEvent]:
         """A streamed chat completion's events, comments of its waiting included."""
+        return self._generate("/v1/chat/completions", body, deadline)
+
+    def draw(self, body: dict[str, object], deadline: float) -> Iterator[ServerEvent]:
+        """A streamed picture's events, its steps and the comments of its waiting included."""
+        return self._generate("/v1/images/generations", {**body, "progress": True}, deadline)
+
+    def _generate(self, path: str, body: dict[str, object], deadline: float) -> Iterator[ServerEvent]:
         timeout = httpx.Timeout(ANSWER_SECONDS, read=deadline)
-        with self._stream("POST", "/v1/chat/completions", json={**body, "stream": True}, timeout=timeout) as answer:
+        with self._stream("POST", path, json={**body, "stream": True}, timeout=timeout) as answer:
             yield from server_events(answer.iter_lines())
 
     def _ask(self, method: str, path: str) -> bytes:

@@ -20,26 +20,39 @@ from cli.failures import Failure
 from cli.settings import REPOSITORY
 from cli.steps import Step
 
-SERVICES = "roundhouse:0.1.0"
-CPU_ENGINE = "roundhouse-vllm-cpu:0.32.0"
-GPU_ENGINE = "vllm/vllm-openai:v0.32.0"
-
 IMAGES = REPOSITORY / "images"
-INSTALLER = IMAGES / "vllm" / "install.sh"
-ENGINE_SOURCES = ("Dockerfile", "install.sh", "requirements.txt", "slim.sh", "uv.txt")
+ENVIRONMENT = IMAGES / "environment.sh"
+TRUST, WHEELS = IMAGES / "trust", IMAGES / "wheels"
 LABEL = "roundhouse.source"
 KEEPERS = frozenset({".gitignore", ".gitkeep"})
+PYTHON_BASE = "python:3.11-slim-bookworm"
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """One image that is built: its name, what it is built from and on, and the fingerprint of that."""
+class Image:
+    """One image that is built at the repository's root: its name, its Dockerfile, and what that copies."""
 
     tag: str
     dockerfile: Path
-    context: Path
-    base: str | None
-    source: str
+    sources: tuple[Path, ...]
+    arguments: tuple[str, ...] = ()
+    has_torch: bool = True
+
+
+def _engine_sources(name: str, *more: str) -> tuple[Path, ...]:
+    files = ("install.sh", "slim.sh", "requirements.txt", *more)
+    return (ENVIRONMENT, IMAGES / "uv.txt", *(IMAGES / name / file for file in files))
+
+
+_SERVER = (REPOSITORY / "contract", *_engine_sources("diffusers", "requirements-cuda.txt", "server"))
+_DIFFUSERS = IMAGES / "diffusers" / "Dockerfile"
+_ROOMS = tuple(REPOSITORY / name for name in ("requirements.lock", "contract", "manager", "proxy", "static"))
+
+SERVICES = Image("roundhouse:0.1.0", IMAGES / "roundhouse" / "Dockerfile", _ROOMS, has_torch=False)
+VLLM_ON_CPU = Image("roundhouse-vllm-cpu:0.32.0", IMAGES / "vllm" / "Dockerfile", _engine_sources("vllm"))
+VLLM_ON_GPU = "vllm/vllm-openai:v0.32.0"
+DIFFUSERS_ON_CPU = Image("roundhouse-diffusers-cpu:0.1.0", _DIFFUSERS, _SERVER, ("DEVICE=cpu", f"BASE={PYTHON_BASE}"))
+DIFFUSERS_ON_GPU = Image("roundhouse-diffusers:0.1.0", _DIFFUSERS, _SERVER, has_torch=False)
 
 
 def pull(step: Step, image: str) -> None:
@@ -51,26 +64,15 @@ def pull(step: Step, image: str) -> None:
     )
 
 
-def build_services(step: Step, base: str | None) -> None:
-    """Manager and proxy: one image. `base` replaces the Dockerfile's own."""
-    dockerfile = IMAGES / "roundhouse" / "Dockerfile"
-    rooms = [REPOSITORY / room for room in ("contract", "manager", "proxy", "static")]
-    source = fingerprint(dockerfile, REPOSITORY / "requirements.lock", *rooms)
-    if _is_built(step, SERVICES, source):
+def build(step: Step, image: Image, base: str | None) -> None:
+    """Builds what is not built from these very sources. `base` replaces the Dockerfile's own."""
+    source = fingerprint(image.dockerfile, *image.sources)
+    if _is_built(step, image.tag, source):
         return
-    with _lent({IMAGES / "roundhouse" / "trust": _certificates()}):
-        _build(step, Recipe(SERVICES, dockerfile, REPOSITORY, base, source))
-
-
-def build_engine(step: Step, base: str | None) -> None:
-    """vLLM for the CPU. `base` replaces the Dockerfile's own."""
-    folder = IMAGES / "vllm"
-    source = fingerprint(*(folder / name for name in ENGINE_SOURCES))
-    if _is_built(step, CPU_ENGINE, source):
-        return
-    with _lent({folder / "trust": _certificates(), folder / "wheels": None}):
-        step.say(_fetch_torch(folder / "wheels"))
-        _build(step, Recipe(CPU_ENGINE, folder / "Dockerfile", folder, base, source))
+    with _lent({TRUST: _certificates(), WHEELS: None}):
+        if image.has_torch:
+            step.say(_fetch_torch(WHEELS))
+        _build(step, image, base, source)
 
 
 def fingerprint(*sources: Path) -> str:
@@ -91,16 +93,18 @@ def _is_built(step: Step, tag: str, source: str) -> bool:
     return found == source
 
 
-def _build(step: Step, recipe: Recipe) -> None:
-    chosen = ("--build-arg", f"BASE={recipe.base}") if recipe.base else ()
-    named = ("--tag", recipe.tag, "--label", f"{LABEL}={recipe.source}")
-    command = ("docker", "build", *chosen, *named, "--file", recipe.dockerfile, recipe.context)
+def _build(step: Step, image: Image, base: str | None, source: str) -> None:
+    arguments = (*image.arguments, *((f"BASE={base}",) if base else ()))  # of two, the last one counts
+    chosen = [part for argument in arguments for part in ("--build-arg", argument)]
+    named = ("--tag", image.tag, "--label", f"{LABEL}={source}")
+    command = ("docker", "build", *chosen, *named, "--file", image.dockerfile, REPOSITORY)
     remedy = (
-        "Check the network and the free disk space (8 GB). Where the base image cannot be pulled, name another with "
-        "Python 3.11 or newer: ROUNDHOUSE_PYTHON_IMAGE=... Then run ./setup.sh again."
+        "Check the network and the free disk space (8 GB; for a GPU 20 GB). Where the base image cannot be pulled, "
+        "name another with Python 3.11 or newer: ROUNDHOUSE_PYTHON_IMAGE=..., for CUDA ROUNDHOUSE_CUDA_IMAGE=... "
+        "Then run ./setup.sh again."
     )
     step.run(command, remedy=remedy)
-    step.done(recipe.tag)
+    step.done(image.tag)
 
 
 def _certificates() -> Path | None:
@@ -131,9 +135,9 @@ def _empty(folder: Path) -> None:
 
 def _fetch_torch(folder: Path) -> str:
     """PyTorch's CPU build, where pip is configured to find it near by; what came of it in words."""
-    found = re.search(r"^torch='(.+)'$", INSTALLER.read_text(), re.MULTILINE)
+    found = re.search(r"^torch='(.+)'$", ENVIRONMENT.read_text(), re.MULTILINE)
     if not found:
-        raise Failure(f"{INSTALLER} names no torch", "The repository is damaged: clone it anew.")
+        raise Failure(f"{ENVIRONMENT} names no torch", "The repository is damaged: clone it anew.")
     command = (
         sys.executable,
         "-m",

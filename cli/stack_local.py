@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from cli.engine_env import prepare_engine
+from cli.engine_env import DIFFUSERS, VLLM, prepare_engine
 from cli.failures import Failure
 from cli.frontend import prepare_page
 from cli.health import is_healthy
@@ -31,6 +31,7 @@ from cli.processes import (
     write_record,
 )
 from cli.settings import REPOSITORY, CliSettings, environment, without
+from cli.shapes import prepare_shapes
 from cli.steps import Step, Steps
 
 ENGINE_GRACE = 30.0
@@ -72,9 +73,13 @@ class LocalStack:
     def prepare(self, steps: Steps) -> None:
         """All that has to be there before the first start. What is there already is left alone."""
         with steps.step("vLLM engine for the CPU") as step:
-            prepare_engine(step, self.settings)
+            prepare_engine(step, self.settings, VLLM)
+        with steps.step("Diffusers engine") as step:
+            prepare_engine(step, self.settings, DIFFUSERS)
         with steps.step("model smollm2") as step:
             prepare_model_locally(step, self.settings)
+        with steps.step("models shapes and shapes-motion") as step:
+            prepare_shapes(step, self.settings)
         with steps.step("web page") as step:
             prepare_page(step)
 

@@ -9,14 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cli.docker_host import engine_answers
-from cli.engine_env import prepare_engine
+from cli.engine_env import DIFFUSERS, VLLM, engine_python, prepare_engine
 from cli.failures import Failure
 from cli.frontend import prepare_page
 from cli.model_files import prepare_model_locally
 from cli.programs import ensure_program
 from cli.settings import REPOSITORY, CliSettings, environment
+from cli.shapes import prepare_shapes
 from cli.steps import Step, Steps
 
+# What the Diffusers engine's Python runs: its server, the training of its models, and the tests inside it.
+ENGINE_CODE = (
+    "images/diffusers/**/*.py",
+    "tests/images/tiny/*.py",
+    "tests/images/*/probes/*.py",
+    "benchmarks/diffusers/*.py",
+)
 HARNESS = "tests.harness.docker_engine"
 SCOPES = {"": "not long", "long": "long or not long"}
 
@@ -27,7 +35,7 @@ def run(settings: CliSettings, steps: Steps, scope: str) -> int:
         raise Failure(f"there is no scope '{scope}'", "Run ./setup.sh test or ./setup.sh test long")
     prepare(settings, steps)
     with _docker(steps):
-        return check(steps, scope)
+        return check(settings, steps, scope)
 
 
 def prepare(settings: CliSettings, steps: Steps) -> None:
@@ -36,22 +44,33 @@ def prepare(settings: CliSettings, steps: Steps) -> None:
     with steps.step("Chromium") as step:
         ensure_program(step, "chromium", "chromium", "install Chromium, so that `chromium` is on the PATH")
     with steps.step("vLLM engine for the CPU") as step:
-        prepare_engine(step, settings)
+        prepare_engine(step, settings, VLLM)
+    with steps.step("Diffusers engine") as step:
+        prepare_engine(step, settings, DIFFUSERS)
     with steps.step("model smollm2") as step:
         prepare_model_locally(step, settings)
+    with steps.step("models shapes and shapes-motion") as step:
+        prepare_shapes(step, settings)
 
 
-def check(steps: Steps, scope: str) -> int:
+def check(settings: CliSettings, steps: Steps, scope: str) -> int:
     """ruff, mypy, pytest; what they print is printed."""
     for title, command in (
         ("ruff check", ("ruff", "check", ".")),
         ("ruff format", ("ruff", "format", "--check", ".")),
         ("mypy", ("mypy",)),
+        ("mypy of the Diffusers engine", ("mypy", *_engine_mypy(settings))),
     ):
         with steps.step(title) as step:
             step.run((sys.executable, "-m", *command), remedy=f"Mend it, then: .venv/bin/{' '.join(command)}")
     tests = (sys.executable, "-m", "pytest", "-v", "-m", SCOPES[scope])
     return subprocess.run(tests, check=False, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL).returncode
+
+
+def _engine_mypy(settings: CliSettings) -> tuple[str, ...]:
+    """Named one by one: the other run leaves these files out."""
+    files = sorted(file for pattern in ENGINE_CODE for file in REPOSITORY.glob(pattern))
+    return ("--python-executable", engine_python(settings, DIFFUSERS), *map(str, files))
 
 
 @contextmanager
@@ -61,7 +80,7 @@ def _docker(steps: Steps) -> Iterator[None]:
     with steps.step("Docker Engine") as step:
         _harness(step, "up")
     try:
-        with steps.step("images of manager, proxy and engine") as step:
+        with steps.step("images of manager, proxy and engines") as step:
             _harness(step, "build")
         yield
     finally:

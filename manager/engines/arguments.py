@@ -1,5 +1,6 @@
 """The allow-list of an engine's arguments: flag -> type and range, and the flags that come of it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,12 +9,17 @@ from contract.catalogue import ArgumentValue
 
 @dataclass(frozen=True)
 class ArgumentRule:
-    """What one flag may be given. Bounds hold for numbers, choices for strings."""
+    """What one flag may be given. Bounds hold for numbers; a string is one of `choices`, or else like `pattern`.
+
+    `example` is a string that the pattern allows, for those whose own it refuses.
+    """
 
     kind: type[bool] | type[int] | type[float] | type[str]
     least: float = float("-inf")
     most: float = float("inf")
     choices: tuple[str, ...] = ()
+    pattern: str = ""
+    example: str = ""
 
     def problem(self, value: ArgumentValue) -> str | None:
         """What to write instead of `value`, or None where it is right."""
@@ -22,8 +28,13 @@ class ArgumentRule:
         if isinstance(value, bool) is not (self.kind is bool) or not isinstance(value, kind):
             return f"write a value of type {self.kind.__name__}"
         if isinstance(value, str):
-            return None if value in self.choices else f"write one of {', '.join(self.choices)}"
+            return self._problem_with_text(value)
         return None if self.least <= value <= self.most else f"write a number from {self.least:g} to {self.most:g}"
+
+    def _problem_with_text(self, value: str) -> str | None:
+        if self.pattern:
+            return None if re.fullmatch(self.pattern, value) else f"write it like {self.example}"
+        return None if value in self.choices else f"write one of {', '.join(self.choices)}"
 
 
 def problem_with_values(key: str, values: Mapping[str, ArgumentValue], rules: Mapping[str, ArgumentRule]) -> str | None:

@@ -135,8 +135,9 @@ def _defaults(entry: ModelEntry) -> tuple[str, ...]:
 
 
 def _cpu_arguments() -> tuple[str, ...]:
-    # Graph compilation costs minutes on a CPU and gains nothing for small models.
-    return ("--enforce-eager",)
+    # Graph compilation costs minutes on a CPU and gains nothing for small models. The worker lives in the engine's own
+    # process: beside one of its own, it answered half as much again, and started in half the time.
+    return ("--enforce-eager", "--distributed-executor-backend", "uni")
 
 
 def _cuda_arguments(order: Order) -> tuple[str, ...]:
@@ -160,6 +161,10 @@ def _environment(order: Order) -> dict[str, str]:
     if order.placement.kind is DeviceKind.CPU:
         # A quarter of the memory for the keys and values of the context, in whole GiB as vLLM wants it.
         env["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, order.placement.memory // (4 * GIB)))
+        # What vLLM wants to be told before it takes "uni" at its word. The engine keeps a process of its own.
+        env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        # Threads that wait give their core away: spinning, two engines on one machine all but stop each other.
+        env["OMP_WAIT_POLICY"] = "passive"
     return env
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli.ask import ask, default_text_model
+from cli.ask import ask, default_model
 from cli.client import Client
 from cli.failures import Failure
 from cli.settings import CliSettings
 from cli.steps import Steps
+from contract.catalogue import ModelType
 from contract.states import ModelState
 from tests.cli.scripted_proxy import Answer, models_answer, scripted_proxy, status_of
 
@@ -64,11 +65,11 @@ def test_an_empty_answer_is_no_answer(tmp_path: Path) -> None:
 
 def test_without_a_default_text_model_the_fix_is_named() -> None:
     with pytest.raises(Failure) as caught:
-        default_text_model([status_of("small", ModelState.STOPPED)])
+        default_model([status_of("small", ModelState.STOPPED)], ModelType.TEXT)
     assert '"default_for": "text"' in caught.value.remedy
 
 
 def test_a_default_model_that_cannot_run_here_is_told_with_its_reason() -> None:
     huge = status_of("huge", ModelState.UNAVAILABLE, default_for=("text",), reason="needs 1 NVIDIA GPU")
     with pytest.raises(Failure, match="needs 1 NVIDIA GPU"):
-        default_text_model([huge])
+        default_model([huge], ModelType.TEXT)

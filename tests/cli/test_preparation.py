@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,26 @@ from cli import model_files
 from cli import settings as cli_settings
 from cli.docker_host import compose_command, output_of
 from cli.failures import Failure
-from cli.images import fingerprint
+from cli.images import (
+    DIFFUSERS_ON_CPU,
+    DIFFUSERS_ON_GPU,
+    PYTHON_BASE,
+    SERVICES,
+    VLLM_ON_CPU,
+    VLLM_ON_GPU,
+    Image,
+    fingerprint,
+)
 from cli.model_files import FILES, prepare_model
 from cli.programs import ensure_program
 from cli.runtime_choice import choose, remember, remembered
 from cli.settings import REPOSITORY, CliSettings, environment, without
+from cli.shapes import NAMES, prepare_shapes
 from cli.steps import Step, Steps
+from manager.engines import diffusers, vllm
+from tests.harness import docker_images
+
+IMAGES = (SERVICES, VLLM_ON_CPU, DIFFUSERS_ON_CPU)
 
 
 @pytest.fixture
@@ -92,6 +107,52 @@ def test_a_hub_that_gives_less_than_the_model_is_told_by_the_missing_files(
         prepare_model(step, settings, no_conversion)
 
 
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """What the repository holds of the small models, at a place of the test's own."""
+    for name in NAMES:
+        folder = tmp_path / "weights" / name / "unet"
+        folder.mkdir(parents=True)
+        (folder.parent / "model_index.json").write_text("{}")
+        (folder / "diffusion_pytorch_model.safetensors").write_text("weights")
+        folder.chmod(0o700)
+    return tmp_path / "weights"
+
+
+def shapes_said(steps: Steps, settings: CliSettings, weights: Path) -> str:
+    with steps.step("shapes") as step:
+        prepare_shapes(step, settings, weights)
+    return step.summary
+
+
+def test_the_small_models_are_copied_once_and_can_be_read_by_all(
+    settings: CliSettings, steps: Steps, weights: Path
+) -> None:
+    assert shapes_said(steps, settings, weights) == "shapes and shapes-motion copied"
+    folder = settings.models_dir / "shapes" / "unet"
+    assert (folder / "diffusion_pytorch_model.safetensors").read_text() == "weights"
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert sorted(each.name for each in settings.models_dir.iterdir()) == sorted(NAMES)
+    assert shapes_said(steps, settings, weights) == "are here"
+
+
+def test_a_small_model_that_differs_from_the_repositorys_is_replaced(
+    settings: CliSettings, steps: Steps, weights: Path
+) -> None:
+    shapes_said(steps, settings, weights)
+    changed = settings.models_dir / "shapes-motion"
+    (changed / "model_index.json").write_text("[]")
+    (changed / "left-over.json").touch()
+    assert shapes_said(steps, settings, weights) == "shapes-motion copied"
+    assert (changed / "model_index.json").read_text() == "{}"
+    assert not (changed / "left-over.json").exists()
+
+
+def test_a_repository_without_the_small_models_is_told(settings: CliSettings, steps: Steps, tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="holds no model"):
+        shapes_said(steps, settings, tmp_path / "nowhere")
+
+
 def test_a_program_that_is_here_is_not_installed(steps: Steps) -> None:
     with steps.step("program") as step:
         ensure_program(step, "sh", "no-such-package", "")
@@ -111,6 +172,22 @@ def test_a_fingerprint_changes_with_a_file_and_not_with_bytecode() -> None:
     before = fingerprint(room)
     assert fingerprint(room) == before
     assert fingerprint(room, REPOSITORY / "models.json") != before
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.tag)
+def test_all_that_a_dockerfile_copies_is_in_its_images_fingerprint(image: Image) -> None:
+    copied = re.findall(r"^COPY (?!--from)((?:\\\n|[^\n])+)", image.dockerfile.read_text(), re.MULTILINE)
+    sources = {source.rstrip("/") for line in copied for source in line.replace("\\\n", "").split()[:-1]}
+    lent = {"images/trust", "images/wheels"}
+    assert sources - lent == {str(source.relative_to(REPOSITORY)) for source in image.sources}
+
+
+def test_the_images_are_those_that_the_manager_starts_and_the_harness_builds() -> None:
+    assert (VLLM_ON_CPU.tag, DIFFUSERS_ON_CPU.tag) == (vllm.CPU_IMAGE, diffusers.CPU_IMAGE)
+    assert (VLLM_ON_GPU, DIFFUSERS_ON_GPU.tag) == (vllm.GPU_IMAGE, diffusers.GPU_IMAGE)
+    recipes = (docker_images.SERVICES, docker_images.VLLM, docker_images.DIFFUSERS)
+    assert [recipe.tag for recipe in recipes] == [image.tag for image in IMAGES]
+    assert f"ARG BASE={PYTHON_BASE}\n" in SERVICES.dockerfile.read_text()
 
 
 def test_the_env_file_is_under_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

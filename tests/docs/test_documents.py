@@ -88,6 +88,7 @@ def test_the_example_of_models_json_is_valid() -> None:
 
 def test_every_verb_of_the_command_is_shown_and_every_shown_verb_exists() -> None:
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    verbs |= {str(group.name) for group in app.registered_groups}
     shown = set(re.findall(r"^\./setup\.sh (\w+)", "\n".join(block.text for block in blocks_of(README, "bash")), re.M))
     assert shown == verbs - {"setup"}
 

@@ -4,7 +4,7 @@
 
 up     uses the Engine that answers; else, as root on Debian, installs one and starts it
 base   makes the base image that stands in for the public one
-build  builds both images, on the public base where it can be had, else on ours
+build  builds our images, on the public base where it can be had, else on ours
 down   stops the Engine that `up` started, and no other
 
 What the Engine keeps (images, layers, its log) stays in DIR, outside of any checkout: the next `up` finds it again.

@@ -1,4 +1,4 @@
-"""The images that the tests need: a base from Debian's packages, and on it our two."""
+"""The images that the tests need: a base from Debian's packages, and on it our three."""
 
 import re
 import shutil
@@ -15,8 +15,7 @@ from tests.harness.commands import HarnessError, output_of, run, say
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = REPOSITORY / "images"
-WHEELS = IMAGES / "vllm" / "wheels"
-TRUST = (IMAGES / "vllm" / "trust", IMAGES / "roundhouse" / "trust")
+WHEELS, TRUST = IMAGES / "wheels", IMAGES / "trust"
 KEEPERS = frozenset({".gitignore", ".gitkeep"})
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -30,19 +29,16 @@ PULL_SECONDS = 30
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image: its tag, its Dockerfile and its context."""
+    """One image: its tag, its Dockerfile, and what its build is told beside the base."""
 
     tag: str
     dockerfile: Path
-    context: Path
-
-    def public_base(self) -> str:
-        """The base that the Dockerfile names, which a user's machine pulls."""
-        return found(r"^ARG BASE=(\S+)$", self.dockerfile)
+    arguments: tuple[str, ...] = ()
 
 
-ENGINE = Recipe("roundhouse-vllm-cpu:0.32.0", IMAGES / "vllm" / "Dockerfile", IMAGES / "vllm")
-SERVICES = Recipe("roundhouse:0.1.0", IMAGES / "roundhouse" / "Dockerfile", REPOSITORY)
+SERVICES = Recipe("roundhouse:0.1.0", IMAGES / "roundhouse" / "Dockerfile")
+VLLM = Recipe("roundhouse-vllm-cpu:0.32.0", IMAGES / "vllm" / "Dockerfile")
+DIFFUSERS = Recipe("roundhouse-diffusers-cpu:0.1.0", IMAGES / "diffusers" / "Dockerfile", ("DEVICE=cpu",))
 
 
 def found(pattern: str, file: Path) -> str:
@@ -101,28 +97,31 @@ def chosen_base(public: str) -> str:
 
 
 def build_all(base: str | None) -> None:
+    """All on the base that the services' Dockerfile names, which a user's machine pulls, or what stands in for it."""
+    chosen = base or chosen_base(found(r"^ARG BASE=(\S+)$", SERVICES.dockerfile))
     with extras():
-        for recipe in (SERVICES, ENGINE):
-            build(recipe, base or chosen_base(recipe.public_base()))
+        for recipe in (SERVICES, VLLM, DIFFUSERS):
+            build(recipe, chosen)
 
 
 def build(recipe: Recipe, base: str) -> None:
     say(f"building {recipe.tag} on {base}")
-    options = ("--build-arg", f"BASE={base}", "--tag", recipe.tag, "--file", recipe.dockerfile)
+    arguments = [part for each in (f"BASE={base}", *recipe.arguments) for part in ("--build-arg", each)]
+    options = (*arguments, "--tag", recipe.tag, "--file", str(recipe.dockerfile))
     # Debian's Engine has the classic builder only, and no client's plugin is needed for it.
-    run("docker", "build", *options, recipe.context, env={"DOCKER_BUILDKIT": "0"})
+    run("docker", "build", *options, REPOSITORY, env={"DOCKER_BUILDKIT": "0"})
     refuse_leftovers(recipe.tag, base)
     say(f"{recipe.tag} is ready")
 
 
 @contextmanager
 def extras() -> Iterator[None]:
-    """This machine's certificates and torch wheel lie in the contexts while the images are built."""
+    """This machine's certificates and torch wheel lie in the context while the images are built."""
     empty()
     try:
         bundle = ssl.get_default_verify_paths().cafile
-        for folder in TRUST if bundle else ():
-            shutil.copyfile(str(bundle), folder / "machine.crt")
+        if bundle:
+            shutil.copyfile(bundle, TRUST / "machine.crt")
         fetch_torch()
         yield
     finally:
@@ -130,7 +129,7 @@ def extras() -> Iterator[None]:
 
 
 def empty() -> None:
-    for folder in (WHEELS, *TRUST):
+    for folder in (WHEELS, TRUST):
         for file in folder.iterdir():
             if file.name not in KEEPERS:
                 file.unlink()
@@ -138,7 +137,7 @@ def empty() -> None:
 
 def fetch_torch() -> None:
     """torch's CPU build, if pip is configured to find it near by; else the build takes it from PyTorch's index."""
-    torch = found(r"^torch='(.+)'$", IMAGES / "vllm" / "install.sh")
+    torch = found(r"^torch='(.+)'$", IMAGES / "environment.sh")
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-index", "--no-deps")
     near = output_of(*pip, "--dest", str(WHEELS), torch, timeout=300)
     say(f"{torch}: {'a wheel near by' if near is not None else 'no wheel near by'}")

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import docker
@@ -39,21 +39,31 @@ def eventually(is_so: Callable[[], bool], what: str, seconds: float = 120) -> No
 
 @dataclass
 class Stack:
-    """`runtime` is `process` or `docker`; `folder` holds the run folder and the logs."""
+    """`runtime` is `process` or `docker`; `folder` holds the run folder and the logs.
+
+    What is asked of a model is asked of `model`; `of` gives the same stack for another one.
+    """
 
     runtime: str
     folder: Path
+    name: str = "rhtest"
+    model: str = MODEL
+    models: Path = ROOT / "models"
+    catalogue: Path = ROOT / "models.json"
     manager_port: int = field(default_factory=free_port)
     proxy_port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def instance(self) -> str:
-        return f"rhtest-{self.runtime}"
+        return f"{self.name}-{self.runtime}"
+
+    def of(self, model: str) -> "Stack":
+        return replace(self, model=model)
 
     @property
     def container(self) -> str:
-        return f"{self.instance}-{MODEL}"
+        return f"{self.instance}-{self.model}"
 
     @property
     def base_url(self) -> str:
@@ -93,7 +103,8 @@ class Stack:
             "RUN_DIR": self.folder / "run",
             "TOKEN_FILE": self.folder / "run" / "token",
             "HUB_DIR": self.folder / "hub",
-            "MODELS_DIR": ROOT / "models",
+            "MODELS_DIR": self.models,
+            "CATALOGUE": self.catalogue,
         }
         return {**os.environ, **{f"ROUNDHOUSE_{key}": str(value) for key, value in ours.items()}}
 
@@ -103,18 +114,18 @@ class Stack:
 
     def starts(self) -> int:
         """How often an engine became ready, as the manager's log says."""
-        return self.log_of("manager").count(f"{MODEL} is ready after")
+        return self.log_of("manager").count(f"{self.model} is ready after")
 
     def state(self) -> str:
-        answer = httpx.get(f"{self.base_url}/admin/models/{MODEL}", trust_env=False, timeout=60)
+        answer = httpx.get(f"{self.base_url}/admin/models/{self.model}", trust_env=False, timeout=60)
         return str(answer.json()["state"])
 
     def unload(self) -> None:
-        httpx.post(f"{self.base_url}/admin/models/{MODEL}/unload", trust_env=False, timeout=60).raise_for_status()
+        httpx.post(f"{self.base_url}/admin/models/{self.model}/unload", trust_env=False, timeout=60).raise_for_status()
         eventually(lambda: self.state() == "stopped", "the model is stopped")
 
     def load(self) -> None:
-        httpx.post(f"{self.base_url}/admin/models/{MODEL}/load", trust_env=False, timeout=60).raise_for_status()
+        httpx.post(f"{self.base_url}/admin/models/{self.model}/load", trust_env=False, timeout=60).raise_for_status()
         eventually(lambda: self.state() == "ready", "the model is ready", 400)
 
     def engine_identity(self) -> str:
@@ -167,8 +178,14 @@ def answers(url: str) -> bool:
 @contextmanager
 def running_stack(runtime: str, folder: Path, *, quiet: bool = False) -> Iterator[Stack]:
     """A stack until the end of the block, and then nothing of it but its logs, printed unless `quiet`."""
-    (folder / "hub").mkdir()
-    stack = Stack(runtime, folder)
+    with running(Stack(runtime, folder), quiet=quiet) as stack:
+        yield stack
+
+
+@contextmanager
+def running(stack: Stack, *, quiet: bool = False) -> Iterator[Stack]:
+    """The same for a stack with models of its own."""
+    (stack.folder / "hub").mkdir()
     try:
         stack.start("manager")
         stack.start("proxy")

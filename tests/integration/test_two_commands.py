@@ -1,4 +1,4 @@
-"""The two commands, run for real with each runtime: a first answer, nothing held, and nothing left behind.
+"""The two commands, run for real with each runtime: a first answer and picture, nothing held, nothing left behind.
 
 What takes minutes on a bare machine is here already: `./setup.sh test` has prepared it.
 """
@@ -16,8 +16,10 @@ import psutil
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
+from PIL import Image
 
 from cli.docker_host import leftovers, output_of
+from cli.pictures import FILE, PROMPT, SEED
 from tests.docs.markdown import ROOT
 from tests.integration.stack import free_port
 
@@ -93,9 +95,31 @@ def first_answer(box: Box) -> str:
     return box.run("load", "smollm2")
 
 
+def first_picture(box: Box) -> Path:
+    """Where the closing picture lies; in containers it is asked for by hand, as the answer is."""
+    file = box.run_dir / FILE
+    if box.runtime == "docker":
+        box.run("gen", "image", PROMPT, "--seed", str(SEED), "--out", str(file))
+    return file
+
+
+def pixels(file: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Red, green and blue in the middle of a picture and in its corner."""
+    with Image.open(file) as opened:
+        image = opened.convert("RGB")
+    middle = image.getpixel((image.width // 2, image.height // 2))
+    corner = image.getpixel((1, 1))
+    assert isinstance(middle, tuple)
+    assert isinstance(corner, tuple)
+    return middle, corner
+
+
 def test_setup_gives_a_first_answer_and_down_leaves_nothing(box: Box) -> None:
     said = first_answer(box)
     assert "Paris" in said or said.endswith("smollm2 is ready\n")
+    middle, corner = pixels(first_picture(box))
+    assert middle[0] > 100 > max(middle[1:]), f"the middle is not red: {middle}"
+    assert corner[2] > 100 > max(corner[:2]), f"the corner is not blue: {corner}"
     began = time.monotonic()
     first_answer(box)
     assert time.monotonic() - began < SECOND_SETUP_SECONDS

@@ -11,6 +11,7 @@ from manager.specification import DeviceKind, EngineSpec, Inside, Placement
 GIB = 2**30
 CPU = Placement(DeviceKind.CPU, ("cpu",), 4 * GIB, 20 * GIB)
 GPU = Placement(DeviceKind.CUDA, ("cuda:0",), 12 * GIB, 24 * GIB)
+ON_CPU = "--enforce-eager --distributed-executor-backend uni"
 PAIR = Placement(DeviceKind.CUDA, ("cuda:0", "cuda:1"), 12 * GIB, 24 * GIB)
 
 
@@ -29,8 +30,8 @@ def specified(placement: Placement, **entry: object) -> EngineSpec:
 @pytest.mark.parametrize(
     ("placement", "entry", "arguments"),
     [
-        (CPU, {}, "--model /models/m --served-model-name m --enforce-eager"),
-        (CPU, {"aliases": ["gpt-4o", "org/m"]}, "--model /models/m --served-model-name m gpt-4o org/m --enforce-eager"),
+        (CPU, {}, f"--model /models/m --served-model-name m {ON_CPU}"),
+        (CPU, {"aliases": ["gpt-4o", "org/m"]}, f"--model /models/m --served-model-name m gpt-4o org/m {ON_CPU}"),
         (
             GPU,
             {"args": {"max-model-len": 8192, "dtype": "auto"}},
@@ -58,6 +59,12 @@ def test_the_image_follows_from_the_device() -> None:
 def test_the_engine_is_offline_and_sends_no_usage_statistics() -> None:
     env = specified(CPU).env
     assert (env["HF_HUB_OFFLINE"], env["VLLM_NO_USAGE_STATS"], env["VLLM_CPU_KVCACHE_SPACE"]) == ("1", "1", "1")
+
+
+def test_on_the_cpu_threads_that_wait_give_their_cores_away() -> None:
+    assert specified(CPU).env["OMP_WAIT_POLICY"] == "passive"
+    assert specified(CPU).env["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
+    assert not {"OMP_WAIT_POLICY", "VLLM_ENABLE_V1_MULTIPROCESSING"} & set(specified(GPU).env)
 
 
 def test_the_port_is_the_entrys_own_or_the_engines_default() -> None:
@@ -118,7 +125,7 @@ def test_sleep_does_not_exist_on_the_cpu_and_has_two_levels_on_a_gpu() -> None:
 
 def test_a_type_finds_its_engine_and_a_name_overrides_it() -> None:
     assert engine_for(ENGINES, [ModelType.TEXT], None) is ENGINE
-    assert engine_for(ENGINES, [ModelType.VIDEO], None) is None
+    assert engine_for(ENGINES, [ModelType.EMBEDDING], None) is None
     assert engine_for(ENGINES, [ModelType.VIDEO], "vllm") is ENGINE
     assert engine_for(ENGINES, [ModelType.TEXT], "nope") is None
 
