@@ -1,0 +1,1 @@
+"""Run by the engine's Python; each prints one JSON object."""

@@ -1,0 +1,143 @@
+"""The engine's server as the manager runs it: a process with a socket, on a tiny pipeline that is built offline."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from openai import OpenAI
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".engines" / "diffusers" / "bin" / "python"
+# One thread: several do not make tiny networks faster, and tests share the machine.
+ENVIRONMENT: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+START_DEADLINE, STOP_DEADLINE = 240.0, 30.0
+# Engines that live at once; each takes half a gigabyte.
+ALIVE = 3
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running server. `name` is the pipeline's, and what it serves it under."""
+
+    name: str
+    base_url: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def stderr(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def sdk(self) -> OpenAI:
+        """The real SDK, which does not try again: a failure is to be seen."""
+        return OpenAI(base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=120)
+
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.base_url, timeout=120, trust_env=False)
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        text = httpx.get(f"{self.base_url}/metrics", timeout=30, trust_env=False).text
+        lines = (line.split() for line in text.splitlines() if line.startswith(f"{name} "))
+        return float(next(lines)[1])
+
+
+def build(name: str, folder: Path) -> Path:
+    """The tiny pipeline of that name (`python -m tests.images.tiny` lists them), built once."""
+    path = folder / name
+    if not path.exists():
+        command = [str(PYTHON), "-m", "tests.images.tiny", name, str(path)]
+        subprocess.run(command, cwd=ROOT, env=_environment(), check=True, capture_output=True)
+    return path
+
+
+def start(name: str, model: Path, folder: Path, *flags: str) -> Engine:
+    """A server that listens; `wait` until it is ready."""
+    port = _free_port()
+    log = folder / f"{name}-{port}.log"
+    command = [str(PYTHON), "-m", "images.diffusers.server", "--model", str(model), "--served-model-name", name]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [*command, "--port", str(port), *flags], cwd=ROOT, env=_environment(), stderr=stderr, start_new_session=True
+        )
+    return Engine(name, f"http://127.0.0.1:{port}", process, log)
+
+
+def wait(engine: Engine) -> None:
+    """Until /health is 200. Raises AssertionError with the engine's own words where it ends, or is late."""
+    until = time.monotonic() + START_DEADLINE
+    while time.monotonic() < until:
+        assert engine.process.poll() is None, f"{engine.name} ended:\n{engine.stderr}"
+        if _healthy(engine):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{engine.name} is not ready after {START_DEADLINE:g} s:\n{engine.stderr}")
+
+
+def stop(engine: Engine) -> int:
+    """SIGTERM, and what the process said to it."""
+    if engine.process.poll() is None:
+        engine.process.send_signal(signal.SIGTERM)
+    return engine.process.wait(STOP_DEADLINE)
+
+
+@contextmanager
+def running(name: str, model: Path, folder: Path, *flags: str) -> Iterator[Engine]:
+    engine = start(name, model, folder, *flags)
+    try:
+        wait(engine)
+        yield engine
+    finally:
+        stop(engine)
+
+
+class Engines:
+    """One server per pipeline and flags, kept for the next test; the one used longest ago makes room."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: OrderedDict[tuple[str, ...], Engine] = OrderedDict()
+
+    def __call__(self, name: str, *flags: str) -> Engine:
+        """A ready server for the tiny pipeline of that name, with more flags where they are given."""
+        key = (name, *flags)
+        if key not in self._running:
+            while len(self._running) >= ALIVE:
+                stop(self._running.popitem(last=False)[1])
+            self._running[key] = start(name, build(name, self._folder), self._folder, *flags)
+            wait(self._running[key])
+        self._running.move_to_end(key)
+        return self._running[key]
+
+    def model(self, name: str) -> Path:
+        return build(name, self._folder)
+
+    def close(self) -> None:
+        for engine in self._running.values():
+            stop(engine)
+
+
+def _healthy(engine: Engine) -> bool:
+    try:
+        return httpx.get(f"{engine.base_url}/health", timeout=5, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, **ENVIRONMENT}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
