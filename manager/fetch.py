@@ -2,24 +2,29 @@
 
 A program of its own: it can be ended at any moment, it goes on where it stopped, and what the hub's client needs of
 memory is gone with it. It prints a JSON object a line: `{"bytes", "total"}` while it fetches, `{"error", "reason"}`
-where it fails. Only safetensors and what describes them are fetched: no code, no pickles.
+where it fails. Only safetensors and what describes them are fetched: no code, no pickles; of a Diffusers pipeline
+only what its components load.
 """
 
 import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx2
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.hf_api import RepoSibling
 
 from contract.sizes import show_bytes
+from manager.pipelines import INDEX, PipelineError, components_of, files_to_fetch
+from manager.weights import unfinished_mark
 
 WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 REPORT_SECONDS = 1.0
@@ -39,20 +44,50 @@ def tell(**line: object) -> None:
     print(json.dumps(line), flush=True)
 
 
-def wanted_files(repository: str, revision: str) -> list[RepoSibling]:
-    """What is fetched of a repository, with sizes. Raises FetchError."""
+@dataclass(frozen=True)
+class Listing:
+    """What is fetched of a repository at one commit: names and bytes of its files."""
+
+    commit: str
+    sizes: Mapping[str, int]
+
+
+@contextmanager
+def explaining(repository: str, revision: str) -> Iterator[None]:
+    """Raises FetchError, with the next step, for what the hub refuses."""
     try:
-        listed = HfApi().model_info(repository, revision=revision, files_metadata=True).siblings or []
+        yield
     except GatedRepoError as error:
         reason = f"{repository} asks for an account: accept its terms on the hub, then set HF_TOKEN"
         raise FetchError("weights_gated", reason) from error
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         reason = f"the hub has no {repository} at {revision}, or it is private: check `source`, or set HF_TOKEN"
         raise FetchError("weights_missing", reason) from error
-    files = [file for file in listed if any(fnmatch(file.rfilename, pattern) for pattern in WANTED)]
-    if not any(file.rfilename.endswith(".safetensors") for file in files):
+
+
+def wanted_files(repository: str, revision: str) -> Listing:
+    """What is fetched of a repository. Raises FetchError."""
+    info = HfApi().model_info(repository, revision=revision, files_metadata=True)
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    try:
+        names = files_to_fetch(sizes, pipeline_of(repository, revision)) if INDEX in sizes else model_files(sizes)
+    except PipelineError as error:
+        raise FetchError("weights_refused", f"{repository}: {error}") from error
+    if not any(name.endswith(".safetensors") for name in names):
         raise FetchError("weights_refused", f"{repository} has no safetensors: choose a repository that has")
-    return files
+    return Listing(info.sha or revision, {name: sizes[name] for name in names})
+
+
+def model_files(names: Iterable[str]) -> tuple[str, ...]:
+    """What is fetched of a repository that is no pipeline."""
+    return tuple(name for name in names if any(fnmatch(name, pattern) for pattern in WANTED))
+
+
+def pipeline_of(repository: str, revision: str) -> tuple[str, ...]:
+    """The components that the repository's index names. The cache is not touched: nothing of it is wanted yet."""
+    with TemporaryDirectory() as folder:
+        index = hf_hub_download(repository, INDEX, revision=revision, local_dir=folder)
+        return components_of(Path(index).read_bytes())
 
 
 def require_space(folder: Path, missing: int) -> None:
@@ -87,20 +122,27 @@ def reporting(blobs: Path, total: int) -> Iterator[None]:
 
 
 def fetch(repository: str, revision: str, cache: Path) -> None:
-    """Raises FetchError. What was fetched before it fails is kept for the next time."""
-    blobs = cache / f"models--{repository.replace('/', '--')}" / "blobs"
+    """Raises FetchError. What was fetched before it fails is kept for the next time, and marked as not finished."""
+    listing = wanted_files(repository, revision)
+    folder = cache / f"models--{repository.replace('/', '--')}"
+    blobs = folder / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
-    total = sum(file.size or 0 for file in wanted_files(repository, revision))
+    total = sum(listing.sizes.values())
     tell(bytes=min(total, fetched_bytes(blobs)), total=total)
     require_space(cache, max(0, total - fetched_bytes(blobs)))
+    mark = unfinished_mark(folder, listing.commit)
+    mark.touch()
     with reporting(blobs, total):
-        snapshot_download(repository, revision=revision, cache_dir=cache, allow_patterns=list(WANTED))
+        patterns = [escape(name) for name in listing.sizes]
+        snapshot_download(repository, revision=revision, cache_dir=cache, allow_patterns=patterns)
+    mark.unlink(missing_ok=True)
     tell(bytes=total, total=total)
 
 
 def main(repository: str, revision: str, cache: str) -> int:
     try:
-        fetch(repository, revision, Path(cache))
+        with explaining(repository, revision):
+            fetch(repository, revision, Path(cache))
     except FetchError as error:
         tell(error=error.code, reason=error.reason)
         return 1

@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, json.dumps(document).encode(), {"content-type": "application/json"})
 
     def _file(self, *, with_body: bool) -> None:
-        data = self.server.files[self.path.rpartition("/")[2]]
+        data = self.server.files[self.path.partition("/resolve/")[2].partition("/")[2]]
         etag = hashlib.sha256(data).hexdigest()
         headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
         start = 0

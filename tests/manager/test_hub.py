@@ -1,6 +1,7 @@
 """Fetching weights with the hub's own client from a hub on loopback."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,17 @@ FILES = {
     "config.json": b"{}",
     "pytorch_model.bin": b"a pickle",
     "modeling_tiny.py": b"print('code')",
+}
+PIPELINE = {
+    "model_index.json": json.dumps(
+        {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"], "vae": [None, None]}
+    ).encode(),
+    "whole.safetensors": b"the same again",
+    "unet/config.json": b"{}",
+    "unet/diffusion_pytorch_model.safetensors": b"weights",
+    "unet/diffusion_pytorch_model.fp16.safetensors": b"half",
+    "unet/diffusion_pytorch_model.bin": b"a pickle",
+    "vae/diffusion_pytorch_model.safetensors": b"not named",
 }
 
 
@@ -74,6 +86,58 @@ async def test_a_hub_that_is_lost_for_good_says_so_and_what_is_here_is_kept(
     with pytest.raises(EngineError, match="what is here is kept") as lost:
         await fetch(hub_in(tmp_path, served, monkeypatch))
     assert lost.value.failure.code == "hub_unreachable"
+
+
+async def test_a_fetch_that_failed_between_two_files_is_gone_on_with_and_not_taken_for_weights(
+    tmp_path: Path, served: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.cuts, served.cut_after = 100, 1000  # the configuration is shorter, and arrives
+    hub = hub_in(tmp_path, served, monkeypatch)
+    store = WeightsStore(tmp_path / "models", tmp_path, Inside("/models", "/hub", "/cache"))
+    model = ModelEntry.model_validate({"type": "text", "source": REPOSITORY})
+    with pytest.raises(EngineError, match="what is here is kept"):
+        await fetch(hub)
+    assert (tmp_path / "hub/models--org--tiny/snapshots" / COMMIT / "config.json").is_file()
+    assert store.find(model) is None
+    served.cuts = 0
+    await fetch(hub)
+    assert store.verified(model).size == len(FILES["model.safetensors"])
+
+
+async def test_of_a_pipeline_only_what_its_components_load_arrives(
+    tmp_path: Path, served: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.files = dict(PIPELINE)
+    told = await fetch(hub_in(tmp_path, served, monkeypatch))
+    snapshot = tmp_path / "hub/models--org--tiny/snapshots" / COMMIT
+    names = {file.relative_to(snapshot).as_posix() for file in snapshot.rglob("*") if file.is_file()}
+    wanted = {"model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"}
+    assert names == wanted
+    assert told[-1] == (sum(len(PIPELINE[name]) for name in wanted),) * 2
+    store = WeightsStore(tmp_path / "models", tmp_path, Inside("/models", "/hub", "/cache"))
+    assert store.verified(ModelEntry.model_validate({"type": "image", "source": REPOSITORY})).size == len(b"weights")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"unet/diffusion_pytorch_model.safetensors": None}, "fp16 alone"),
+        ({"model_index.json": b'{"_class_name": "X", "unet": ["my_pipeline", "X"]}'}, "never run"),
+    ],
+)
+async def test_a_pipeline_that_could_not_be_served_is_refused_before_its_weights_are_fetched(
+    tmp_path: Path,
+    served: FakeHub,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, bytes | None],
+    says: str,
+) -> None:
+    served.files = {name: data for name, data in {**PIPELINE, **changes}.items() if data is not None}
+    with pytest.raises(EngineError, match=says) as refused:
+        await fetch(hub_in(tmp_path, served, monkeypatch))
+    assert refused.value.failure.code == "weights_refused"
+    assert len(served.ranges) == 1  # the index
+    assert not (tmp_path / "hub" / "models--org--tiny").exists()
 
 
 async def test_a_repository_without_safetensors_is_refused_before_a_byte_is_fetched(
