@@ -129,9 +129,9 @@ def wan_both(folder: Path) -> None:
 
 
 def wan_two_stages(folder: Path) -> None:
-    """Like the large model of 2.2: another network takes over where half of the noise is gone."""
+    """Like the large model of 2.2: another network takes over where a tenth of the noise is gone."""
     second = _wan(16)["transformer"]
-    WanPipeline(**_wan(16), transformer_2=second, boundary_ratio=0.5).save_pretrained(folder)
+    WanPipeline(**_wan(16), transformer_2=second, boundary_ratio=0.9).save_pretrained(folder)
 
 
 def wan_image(folder: Path) -> None:

@@ -34,7 +34,7 @@ def suit(pipeline: DiffusionPipeline, recipe: Recipe) -> Recipe:
         recipe,
         multiple=pipeline.vae_scale_factor_spatial * transformer.config.patch_size[1],
         frame_multiple=pipeline.vae_scale_factor_temporal,
-        extras={SECOND_GUIDANCE: (0, 20)} if pipeline.config.boundary_ratio is not None else {},
+        extras=recipe.extras if pipeline.config.boundary_ratio is not None else {},
     )
     if recipe.pipeline == TEXT.pipeline and pipeline.config.expand_timesteps:
         pictured = replace(recipe, pipeline=IMAGE.pipeline, arguments=animate, images=(1, 1))
@@ -50,7 +50,16 @@ def tune(pipeline: DiffusionPipeline, defaults: Defaults) -> Defaults:
     return defaults
 
 
-TEXT = Recipe("WanPipeline", generate, DEFAULTS, clips.HONOURS, multiple=16, frame_multiple=4, batches=False)
+TEXT = Recipe(
+    "WanPipeline",
+    generate,
+    DEFAULTS,
+    clips.HONOURS,
+    multiple=16,
+    frame_multiple=4,
+    batches=False,
+    extras={SECOND_GUIDANCE: (0, 20)},
+)
 IMAGE = replace(TEXT, pipeline="WanImageToVideoPipeline", arguments=animate, images=(1, 1))
 FAMILY = Family(
     "wan",

@@ -11,8 +11,9 @@ from PIL import Image
 from images.diffusers.server.errors import failed
 from images.diffusers.server.media.encoding import as_json
 
-# One thread: with several, the encoder's choices hang on their number.
-ENCODER = {"crf": "17", "preset": "medium", "threads": "1", "flags": "+bitexact"}
+# One thread: with several, the encoder's choices hang on their number. No macroblock tree: in small pictures it reads
+# memory that nobody wrote, and the same frames become other bytes.
+ENCODER = {"crf": "17", "preset": "medium", "threads": "1", "mbtree": "0", "flags": "+bitexact"}
 CONTAINER = {"movflags": "+faststart", "fflags": "+bitexact"}
 
 
