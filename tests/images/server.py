@@ -1,5 +1,6 @@
 """The engine's server as the manager runs it: a process with a socket, on a tiny pipeline that is built offline."""
 
+import hashlib
 import os
 import signal
 import socket
@@ -50,13 +51,20 @@ class Engine:
         return float(next(lines)[1])
 
 
-def build(name: str, folder: Path) -> Path:
-    """The tiny pipeline of that name (`python -m tests.images.tiny` lists them), built once."""
-    path = folder / name
-    if not path.exists():
-        command = [str(PYTHON), "-m", "tests.images.tiny", name, str(path)]
+def tiny_models() -> Path:
+    """The folder with all tiny pipelines (`python -m tests.images.tiny` lists them), built when their code changed.
+
+    Engines in containers read it as a user of their own.
+    """
+    code = b"".join(file.read_bytes() for file in sorted((ROOT / "tests" / "images" / "tiny").glob("*.py")))
+    folder = ROOT / "run" / "tiny" / hashlib.sha256(code).hexdigest()[:16]
+    if not folder.exists():
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+        command = [str(PYTHON), "-m", "tests.images.tiny", str(partial)]
         subprocess.run(command, cwd=ROOT, env=_environment(), check=True, capture_output=True)
-    return path
+        subprocess.run(["chmod", "-R", "a+rX", str(partial)], check=True)
+        partial.rename(folder)
+    return folder
 
 
 def start(name: str, model: Path, folder: Path, *flags: str) -> Engine:
@@ -112,13 +120,13 @@ class Engines:
         if key not in self._running:
             while len(self._running) >= ALIVE:
                 stop(self._running.popitem(last=False)[1])
-            self._running[key] = start(name, build(name, self._folder), self._folder, *flags)
+            self._running[key] = start(name, self.model(name), self._folder, *flags)
             wait(self._running[key])
         self._running.move_to_end(key)
         return self._running[key]
 
     def model(self, name: str) -> Path:
-        return build(name, self._folder)
+        return tiny_models() / name
 
     def close(self) -> None:
         for engine in self._running.values():

@@ -79,7 +79,7 @@ async def test_a_deadline_that_is_moved_fires_once_and_at_its_last_time() -> Non
     async with asyncio.timeout(PATIENCE):
         await done.wait()
     assert len(fired) == 1
-    assert 0.1 <= fired[0] - began < 1.0
+    assert 0.099 <= fired[0] - began < 1.0  # the loop's clock counts milliseconds
 
 
 async def test_a_cleared_deadline_never_fires() -> None:

@@ -5,18 +5,15 @@ from collections.abc import Coroutine
 
 from starlette.types import Receive
 
-from images.diffusers.server.errors import ClientLeft
-
 
 async def attended(receive: Receive, work: Coroutine[None, None, None]) -> None:
-    """Runs `work` to its end. Raises ClientLeft, with the work cancelled, once the client is gone."""
+    """Runs `work` to its end, or cancels it once the client is gone: then nobody is left to be told anything."""
     working = asyncio.create_task(work)
     watching = asyncio.create_task(_gone(receive))
     try:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientLeft
-        working.result()
+        if working.done():
+            working.result()
     finally:
         for task in (working, watching):
             task.cancel()

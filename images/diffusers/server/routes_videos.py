@@ -29,7 +29,7 @@ class Clips:
         self._intake = Intake(VideoRequest, (JSON, FORM), extra, PICTURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises ApiError, ClientLeft; the application renders them."""
+        """Raises ApiError, and ClientLeft while the body is read; the application renders them."""
         offer = self._services.offer()
         asked = await self._intake.read(scope, receive)
         plan = await asyncio.to_thread(planning.clip, asked.request, asked.extras, asked.uploads, offer)

@@ -5,13 +5,12 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".engines" / "diffusers" / "bin" / "python"
+from tests.images.server import PYTHON, ROOT, tiny_models
+
 SECONDS = 600
 
 Facts = Mapping[str, Any]
@@ -38,15 +37,9 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Fact
     """`probe(name, model)`: what the probe of that name found about a tiny model; each is run once."""
 
     @cache
-    def model(name: str) -> Path:
-        folder = tmp_path_factory.mktemp("models") / name
-        _run("tests.images.tiny", name, str(folder))
-        return folder
-
-    @cache
     def facts(name: str, of: str) -> Facts:
         found: Facts = json.loads(
-            _run("tests.images.room.probes", name, str(model(of)), str(tmp_path_factory.mktemp(name)))
+            _run("tests.images.room.probes", name, str(tiny_models() / of), str(tmp_path_factory.mktemp(name)))
         )
         return found
 

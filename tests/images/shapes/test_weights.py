@@ -25,7 +25,7 @@ def test_the_classifier_is_right_about_rendered_pictures() -> None:
 
 
 def test_pictures_show_the_colours_and_the_shape_that_the_prompt_names() -> None:
-    drawn = measure("measure")
+    drawn = measure("measure", "--steps", "20")
     count, colour, background, both, shape = drawn.row("all")
     assert drawn.status == 0, drawn.printed
     assert count == 224
@@ -41,14 +41,15 @@ def test_pictures_are_as_right_with_other_seeds_and_few_steps() -> None:
 def test_img2img_moves_further_from_its_input_with_more_strength_and_a_masked_edit_keeps_the_rest() -> None:
     edits = measure("measure_edits")
     assert edits.status == 0, edits.printed
-    assert all(before < after for before, after in pairwise(edits.row("distance from the input")))
+    for asked in ("the same", "another scene"):
+        assert all(before < after for before, after in pairwise(edits.row(asked)))
 
 
 def test_a_clip_begins_with_its_picture_and_moves_further_with_the_bucket() -> None:
-    moved = measure("measure_motion")
+    moved = measure("measure_motion", "--pictures", "6", "--steps", "12")
     still, most = moved.row("0"), moved.row("255")
     assert moved.status == 0, moved.printed
-    assert abs(still[1]) < 2.0
+    assert abs(still[1]) < 3.0
     assert most[1] > 0.7 * most[2]
 
 

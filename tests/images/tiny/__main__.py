@@ -1,4 +1,7 @@
-"""`python -m tests.images.tiny NAME FOLDER`: build one tiny pipeline. Without arguments: the names there are."""
+"""`python -m tests.images.tiny FOLDER [NAME ...]`: build tiny pipelines, or all, each in its own folder.
+
+Without arguments: the names there are.
+"""
 
 import importlib
 import pkgutil
@@ -31,10 +34,11 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print("\n".join(sorted(table)))
         return 0
-    name, folder = arguments
+    folder = Path(arguments[0])
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    table[name](Path(folder))
+    for name in arguments[1:] or sorted(table):
+        torch.manual_seed(0)  # a model is the same whatever was built before it
+        table[name](folder / name)
     return 0
 
 
