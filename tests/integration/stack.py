@@ -53,6 +53,7 @@ class Stack:
     manager_port: int = field(default_factory=free_port)
     proxy_port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    clients: list[OpenAI] = field(default_factory=list)
 
     @property
     def instance(self) -> str:
@@ -70,7 +71,10 @@ class Stack:
         return f"http://127.0.0.1:{self.proxy_port}"
 
     def client(self, timeout: float = 600, max_retries: int = 0) -> OpenAI:
-        return OpenAI(base_url=f"{self.base_url}/v1", api_key="none", timeout=timeout, max_retries=max_retries)
+        """Closed with the stack."""
+        url = f"{self.base_url}/v1"
+        self.clients.append(OpenAI(base_url=url, api_key="none", timeout=timeout, max_retries=max_retries))
+        return self.clients[-1]
 
     def start(self, name: str) -> None:
         """`manager` or `proxy`, as a process of its own with its log in the folder."""
@@ -191,6 +195,8 @@ def running(stack: Stack, *, quiet: bool = False) -> Iterator[Stack]:
         stack.start("proxy")
         yield stack
     finally:
+        for client in stack.clients:
+            client.close()
         for name in ("proxy", "manager"):
             if name in stack.processes:
                 stack.end(name)
