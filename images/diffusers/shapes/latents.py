@@ -35,7 +35,8 @@ def encode(model: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Latents (n, 4, 8, 8) of pictures 0 to 1, as the pipelines scale them."""
     with torch.inference_mode():
         chunks = [model.encode(to_pixels(chunk)).latent_dist.mode() for chunk in pictures.split(64)]
-    return torch.cat(chunks).clone() * model.config.scaling_factor
+    scale: float = model.config.scaling_factor
+    return torch.cat(chunks).clone() * scale
 
 
 def fill_bank(model: AutoencoderKL, count: int, dice: torch.Generator) -> Bank:

@@ -37,7 +37,7 @@ class Moved:
 
 def animate(pipeline: StableVideoDiffusionPipeline, pictures: Tensor, bucket: int, seed: int, steps: int) -> Tensor:
     """Videos (n, 8, 3, 64, 64), 0 to 1, of the pictures (n, 3, 64, 64)."""
-    return pipeline(
+    made: Tensor = pipeline(
         numpy_to_pil(pictures.permute(0, 2, 3, 1).numpy()),
         height=SIDE,
         width=SIDE,
@@ -49,6 +49,7 @@ def animate(pipeline: StableVideoDiffusionPipeline, pictures: Tensor, bucket: in
         generator=[torch.Generator().manual_seed(seed + i) for i in range(len(pictures))],
         output_type="pt",
     ).frames
+    return made
 
 
 def centre(frames: Tensor, scenes: Scenes) -> Tensor:

@@ -43,7 +43,9 @@ def describe(scenes: Scenes, dice: torch.Generator) -> tuple[list[Named], list[s
 
 def tokens_of(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     """Token ids as Stable Diffusion's pipeline makes them: (n, 16)."""
-    return tokenizer(captions, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
+    told = tokenizer(captions, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
+    ids: Tensor = told.input_ids
+    return ids
 
 
 class Reader(nn.Module):

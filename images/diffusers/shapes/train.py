@@ -85,7 +85,8 @@ class Workshop:
 
     def averaged(self, stage: str) -> dict[str, torch.Tensor]:
         """The averaged weights of a stage's last checkpoint."""
-        return torch.load(self.folder / f"{stage}.pt", weights_only=True)["averaged"]
+        weights: dict[str, torch.Tensor] = torch.load(self.folder / f"{stage}.pt", weights_only=True)["averaged"]
+        return weights
 
     def export_painter(self, into: Path) -> None:
         """The model `shapes`, from the last checkpoint."""

@@ -32,7 +32,7 @@ def vision_pixels(pictures: Tensor) -> Tensor:
     """Pictures 0 to 1 as the pipeline hands them to the vision model: (n, 3, 224, 224)."""
     processor = CLIPImageProcessorPil()
     mean, deviation = torch.tensor(processor.image_mean), torch.tensor(processor.image_std)
-    resized = (_resize_with_antialiasing(pictures * 2 - 1, (INPUT_SIDE, INPUT_SIDE)) + 1) / 2
+    resized: Tensor = (_resize_with_antialiasing(pictures * 2 - 1, (INPUT_SIDE, INPUT_SIDE)) + 1) / 2
     return (resized - mean.view(1, 3, 1, 1)) / deviation.view(1, 3, 1, 1)
 
 
