@@ -98,12 +98,8 @@ class Diffusers:
         """An entry -> its container. The engine answers to the model's name and to all of its aliases."""
         entry, placement = order.entry, order.placement
         on_cpu = placement.kind is DeviceKind.CPU
-        return EngineSpec(
-            model=order.name,
-            engine=self.name,
-            container=order.container,
-            port=entry.port or self.default_port,
-            fixed_port=entry.port is not None,
+        return order.specification(
+            self,
             image=CPU_IMAGE if on_cpu else GPU_IMAGE,
             module="images.diffusers.server",
             arguments=(
@@ -116,10 +112,9 @@ class Diffusers:
                 *("--defaults", json.dumps(entry.defaults, sort_keys=True)),
                 *as_flags(dict(_arguments(entry))),
             ),
-            env={**_environment(order), **entry.env},
+            env=_environment(order),
             # On a GPU: room for the weights while they sleep or are read. On the CPU they are counted already.
             memory_limit=placement.memory + (2 if on_cpu else 16) * GIB,
-            placement=placement,
         )
 
 

@@ -62,6 +62,31 @@ class Order:
     placement: Placement
     inside: Inside
 
+    def specification(
+        self,
+        kind: "EngineKind",
+        *,
+        image: str,
+        module: str,
+        arguments: tuple[str, ...],
+        env: Mapping[str, str],
+        memory_limit: int,
+    ) -> EngineSpec:
+        """What every engine's specification says in the same way, and what its file decides. An entry's `env` wins."""
+        return EngineSpec(
+            model=self.name,
+            engine=kind.name,
+            container=self.container,
+            port=self.entry.port or kind.default_port,
+            fixed_port=self.entry.port is not None,
+            image=image,
+            module=module,
+            arguments=arguments,
+            env={**env, **self.entry.env},
+            memory_limit=memory_limit,
+            placement=self.placement,
+        )
+
 
 class EngineKind(Protocol):
     """One engine. Times are seconds."""

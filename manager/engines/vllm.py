@@ -104,12 +104,8 @@ class Vllm:
         """An entry -> its container. The engine answers to the model's name and to all of its aliases."""
         entry, placement = order.entry, order.placement
         on_cpu = placement.kind is DeviceKind.CPU
-        return EngineSpec(
-            model=order.name,
-            engine=self.name,
-            container=order.container,
-            port=entry.port or self.default_port,
-            fixed_port=entry.port is not None,
+        return order.specification(
+            self,
             image=CPU_IMAGE if on_cpu else GPU_IMAGE,
             module="vllm.entrypoints.openai.api_server",
             arguments=(
@@ -119,9 +115,8 @@ class Vllm:
                 *_defaults(entry),
                 *as_flags(entry.args),
             ),
-            env={**_environment(order), **entry.env},
+            env=_environment(order),
             memory_limit=placement.memory + (4 if on_cpu else 16) * GIB,
-            placement=placement,
         )
 
 
