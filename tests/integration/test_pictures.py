@@ -122,15 +122,18 @@ def test_an_edit_moves_further_from_its_picture_with_growing_strength(stack: Sta
     before = first(draw(stack, "a red circle on a blue background"))
     moved = [
         distance(before, first(edit(stack, before, "a yellow square on a green background", strength)))
-        for strength in (0.1, 0.3, 1.0)
+        for strength in (0.1, 0.2, 1.0)
     ]
-    assert moved[0] < moved[1]
-    assert moved[-1] > 2 * moved[0]
+    assert moved[0] * 2 < moved[1] < moved[2] / 2, moved
 
 
 def edit(stack: Stack, image: Image.Image, prompt: str, strength: float) -> ImagesResponse:
     return stack.client().images.edit(
-        model="shapes", image=encoded(image), prompt=prompt, extra_body={"seed": 5, "strength": strength}
+        model="shapes",
+        image=encoded(image),
+        prompt=prompt,
+        # Guided as the catalogue's default has it, so small a model paints all anew from a strength of 0.2 on.
+        extra_body={"seed": 5, "strength": strength, "guidance_scale": 1.0},
     )
 
 

@@ -49,8 +49,8 @@ class How(TypedDict):
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where answers to one request are written. `name` and `revision` are the model's."""
+class Scribe:
+    """Writes the answers to one request. `name` and `revision` are the model's."""
 
     plan: Plan
     name: str
@@ -125,13 +125,13 @@ def caller_of(request: DiffusionRequest) -> str | None:
     return request.safety_identifier or request.user or None
 
 
-async def plain(request: PictureRequest, desk: Desk, events: Events) -> ImagesResponse:
+async def plain(request: PictureRequest, scribe: Scribe, events: Events) -> ImagesResponse:
     """All pictures, in the order of their seeds."""
     shape, data, size = shape_of(request), dict[int, PictureData](), ""
     async for event in events:
         if isinstance(event, Made):
-            file, size = await desk.picture(event, shape)
-            data[event.index] = PictureData(b64_json=file, **desk.how(event))
+            file, size = await scribe.picture(event, shape)
+            data[event.index] = PictureData(b64_json=file, **scribe.how(event))
     return ImagesResponse(
         created=int(time.time()),
         data=[data[index] for index in sorted(data)],

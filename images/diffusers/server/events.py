@@ -21,7 +21,7 @@ from contract.images import (
     VideoProgress,
 )
 from images.diffusers.server import answers
-from images.diffusers.server.answers import Desk, Events
+from images.diffusers.server.answers import Events, Scribe
 from images.diffusers.server.jobs import Made, Preview, Step
 from images.diffusers.server.media import clips
 
@@ -44,7 +44,7 @@ class Reporter:
     """Tells the pictures of one request. `progress`: its steps, too."""
 
     request: PictureRequest
-    desk: Desk
+    scribe: Scribe
     prefix: Prefix
     progress: bool
 
@@ -62,17 +62,17 @@ class Reporter:
                 )
 
     async def _preview(self, event: Preview) -> PartialImage:
-        file, size = await self.desk.sketch(event, answers.shape_of(self.request))
+        file, size = await self.scribe.sketch(event, answers.shape_of(self.request))
         common = self._common(file, size, event.index)
         return PartialImage(type=f"{self.prefix}.partial_image", partial_image_index=event.ordinal, **common)
 
     async def _completed(self, event: Made) -> CompletedImage:
-        file, size = await self.desk.picture(event, answers.shape_of(self.request))
+        file, size = await self.scribe.picture(event, answers.shape_of(self.request))
         return CompletedImage(
             type=f"{self.prefix}.completed",
             safety_identifier=answers.caller_of(self.request),
             **self._common(file, size, event.index),
-            **self.desk.how(event),
+            **self.scribe.how(event),
         )
 
     def _common(self, file: str, size: str, index: int) -> _Common:
@@ -86,18 +86,18 @@ class Reporter:
         )
 
 
-async def filmed(request: DiffusionRequest, desk: Desk, events: Events) -> AsyncIterator[BaseModel]:
+async def filmed(request: DiffusionRequest, scribe: Scribe, events: Events) -> AsyncIterator[BaseModel]:
     """Each step, and at the end the clip."""
     async for event in events:
         if isinstance(event, Step):
             yield VideoProgress(step=event.step, steps=event.steps)
         elif isinstance(event, Made):
-            yield await asyncio.to_thread(_completed, request, desk, event)
+            yield await asyncio.to_thread(_completed, request, scribe, event)
 
 
-def _completed(request: DiffusionRequest, desk: Desk, event: Made) -> CompletedVideo:
+def _completed(request: DiffusionRequest, scribe: Scribe, event: Made) -> CompletedVideo:
     fps, frames = event.task.fps, event.frames
-    data = clips.encode(frames, fps, desk.inside(event))
+    data = clips.encode(frames, fps, scribe.inside(event))
     return CompletedVideo(
         b64_json=base64.b64encode(data).decode(),
         created_at=int(time.time()),
@@ -107,5 +107,5 @@ def _completed(request: DiffusionRequest, desk: Desk, event: Made) -> CompletedV
         frames=len(frames),
         seconds=len(frames) / fps,
         safety_identifier=answers.caller_of(request),
-        **desk.how(event),
+        **scribe.how(event),
     )

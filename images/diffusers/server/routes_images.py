@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from contract.images import EditRequest, GenerationRequest, PictureRequest, StreamingRequest, VariationRequest
 from images.diffusers.server import answers, planning
-from images.diffusers.server.answers import Desk
+from images.diffusers.server.answers import Scribe
 from images.diffusers.server.events import Prefix, Reporter
 from images.diffusers.server.intake import FORM, JSON, Asked, Intake
 from images.diffusers.server.jobs import Job
@@ -51,22 +51,22 @@ class Pictures(Generic[R]):
         plan = await asyncio.to_thread(planning.pictures, asked.request, asked.extras, asked.uploads, self._work, offer)
         streaming = isinstance(asked.request, StreamingRequest) and asked.request.stream
         job = self._services.worker.submit(plan.tasks, _previews(asked.request) if streaming else 0)
-        desk = Desk(plan, offer.model.names[0], offer.model.revision)
+        scribe = Scribe(plan, offer.model.names[0], offer.model.revision)
         answer = self._stream if streaming else self._plain
         try:
-            await attended(receive, answer(asked, desk, job, scope, send))
+            await attended(receive, answer(asked, scribe, job, scope, send))
         finally:
             job.cancel()
 
-    async def _plain(self, asked: Asked[R], desk: Desk, job: Job, scope: Scope, send: Send) -> None:
-        answer = await answers.plain(asked.request, desk, self._services.metrics.watched(job))
+    async def _plain(self, asked: Asked[R], scribe: Scribe, job: Job, scope: Scope, send: Send) -> None:
+        answer = await answers.plain(asked.request, scribe, self._services.metrics.watched(job))
         body = answer.model_dump_json(exclude_none=True)
         await Response(body, media_type=JSON)(scope, Request(scope).receive, send)
 
-    async def _stream(self, asked: Asked[R], desk: Desk, job: Job, scope: Scope, send: Send) -> None:
+    async def _stream(self, asked: Asked[R], scribe: Scribe, job: Job, scope: Scope, send: Send) -> None:
         events = self._services.metrics.watched(job)
         progress = isinstance(asked.request, StreamingRequest) and asked.request.progress
-        await send_events(send, Reporter(asked.request, desk, self._prefix, progress).tell(events))
+        await send_events(send, Reporter(asked.request, scribe, self._prefix, progress).tell(events))
 
 
 def _previews(request: PictureRequest) -> int:

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from contract.images import VideoRequest
 from images.diffusers.server import planning
-from images.diffusers.server.answers import Desk
+from images.diffusers.server.answers import Scribe
 from images.diffusers.server.events import filmed
 from images.diffusers.server.intake import FORM, JSON, Intake
 from images.diffusers.server.leaving import attended
@@ -34,8 +34,8 @@ class Clips:
         asked = await self._intake.read(scope, receive)
         plan = await asyncio.to_thread(planning.clip, asked.request, asked.extras, asked.uploads, offer)
         job = self._services.worker.submit(plan.tasks)
-        desk = Desk(plan, offer.model.names[0], offer.model.revision)
-        events = filmed(asked.request, desk, self._services.metrics.watched(job))
+        scribe = Scribe(plan, offer.model.names[0], offer.model.revision)
+        events = filmed(asked.request, scribe, self._services.metrics.watched(job))
         try:
             await attended(receive, send_events(send, events))
         finally:
