@@ -19,6 +19,7 @@ class Queued(_Event):
 
     event: Literal["queued"] = "queued"
     position: int
+    reason: str | None = None  # what it waits for
 
 
 class Fetching(_Event):
@@ -92,7 +93,7 @@ def describe(event: LeaseEvent) -> str:
     """An event in words, as people see it while they wait."""
     match event:
         case Queued():
-            return f"queued: position {event.position}"
+            return f"queued: position {event.position}" + (f", {event.reason}" if event.reason else "")
         case Fetching():
             return f"fetching weights: {event.bytes} of {event.total or 'unknown'} bytes"
         case Starting():

@@ -30,12 +30,12 @@ class Proxy:
         self.pool = Pool(PoolLimits())
         self.traffic = Traffic()
         manager = Manager(self.pool, Address.parse(settings.manager_url), TokenFile(settings.token_file).read)
-        self.leases = Leases(manager.lease, settings.lease_limits)
+        self.leases = Leases(manager.lease, manager.keep, settings.lease_limits)
         self.feed = CatalogueFeed(manager, settings.manager_wait)
         services = Services(
             feed=self.feed,
-            forwarder=Forwarder(self.leases, self.pool, settings.forward_limits),
-            image_forwarder=Forwarder(self.leases, self.pool, settings.image_limits),
+            forwarder=Forwarder(self.leases, self.pool, settings.forward_limits, "the first token"),
+            image_forwarder=Forwarder(self.leases, self.pool, settings.image_limits, "the picture"),
             manager=manager,
             traffic=self.traffic,
             body_size=settings.body_size,

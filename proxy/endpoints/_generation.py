@@ -4,12 +4,14 @@ from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.gateway.asgi import MODEL, REQUEST_ID, Receive, Scope, Send, headers_of
 from proxy.gateway.body import read_body
 from proxy.gateway.forward import Forwarder, Forwarding
-from proxy.gateway.headers import is_json
+from proxy.gateway.headers import is_json, wait_of
+from proxy.gateway.keep_fields import has_keep_fields, keep_of, without_keep_fields
 from proxy.gateway.peek import Peeked, peek
 from proxy.router import Route
 from proxy.services import Services
 
 JSON = b"application/json"
+WAIT = b"x-roundhouse-wait"
 
 
 class Dispatch:
@@ -22,9 +24,13 @@ class Dispatch:
         self._forwarder = forwarder
 
     async def __call__(self, scope: Scope, send: Send, peeked: Peeked, body: bytes, content_type: bytes) -> None:
+        keep: float | None = None
+        if has_keep_fields(peeked):  # a form has none
+            keep, body = keep_of(peeked), without_keep_fields(body)
+        wait = wait_of(headers_of(scope).get(WAIT))
         directory = self._feed.directory or await self._feed.get()
         model = scope[MODEL] = directory.choose(self._path, peeked.model)
-        request = Forwarding(model, self._target, body, scope[REQUEST_ID], content_type)
+        request = Forwarding(model, self._target, body, scope[REQUEST_ID], content_type, wait, keep)
         if peeked.stream:
             await self._forwarder.stream(request, send)
         else:

@@ -81,6 +81,7 @@ def _log_query(query: bytes) -> tuple[str, bool]:
 def routes(services: Services) -> tuple[Route, ...]:
     model = ModelRelay(services.manager, services.feed)
     return (
+        Route("GET", "/admin/devices", Relay(services.manager, b"/devices")),
         Route("GET", "/admin/models", Relay(services.manager, b"/models")),
         Route("GET", "/admin/models/*", model),
         Route("POST", "/admin/models/*", model),

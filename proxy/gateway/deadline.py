@@ -11,22 +11,23 @@ class Deadline:
     deadline for every read of every connection costs no timer for each read.
     """
 
-    __slots__ = ("_at", "_expired", "_loop", "_timer")
+    __slots__ = ("_at", "_expired", "_fires", "_loop", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
         self._loop = loop
         self._expired = expired
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._fires = 0.0  # when the timer does; uvloop's own does not say for one that is due at once
 
     def set(self, seconds: float) -> None:
         """Expire `seconds` from now, and not before."""
         self._at = at = self._loop.time() + seconds
         if self._timer is None:
-            self._timer = self._loop.call_at(at, self._fire)
-        elif self._timer.when() > at:
+            self._arm(at)
+        elif self._fires > at:
             self._timer.cancel()
-            self._timer = self._loop.call_at(at, self._fire)
+            self._arm(at)
 
     def clear(self) -> None:
         """Do not expire until set again."""
@@ -39,12 +40,16 @@ class Deadline:
             self._timer.cancel()
             self._timer = None
 
+    def _arm(self, at: float) -> None:
+        self._fires = at
+        self._timer = self._loop.call_at(at, self._fire)
+
     def _fire(self) -> None:
         self._timer = None
         if self._at is None:
             return
         if self._at > self._loop.time():
-            self._timer = self._loop.call_at(self._at, self._fire)
+            self._arm(self._at)
             return
         self._at = None
         self._expired()

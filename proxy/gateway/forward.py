@@ -38,13 +38,16 @@ class Forwarding(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     request_id: bytes
     content_type: bytes = b"application/json"
+    wait: float | None = None  # seconds that it waits for its model at most, if it says so
+    keep: float | None = None  # seconds that its model is to stay without use, if it says so; inf is for ever
 
 
 class Forwarder:
-    """Sends requests to the engines of their models."""
+    """Sends requests to the engines of their models. `awaited` is what an engine's first event brings, in words."""
 
-    def __init__(self, leases: Leases, pool: Pool, limits: ForwardLimits) -> None:
+    def __init__(self, leases: Leases, pool: Pool, limits: ForwardLimits, awaited: str) -> None:
         self._leases = leases
+        self._awaited = awaited
         self._pool = pool
         self._limits = limits
 
@@ -55,7 +58,7 @@ class Forwarder:
     async def stream(self, request: Forwarding, send: Send) -> None:
         """Events pass as they come. Before the first, a failure still has its status. Raises ApiError."""
         limits = self._limits
-        progress = partial(self._leases.progress, request.model)
+        progress = partial(self._leases.progress, request.model, self._awaited)
         async with Heartbeat(send, limits.heartbeat_after, limits.heartbeat_every, progress) as heartbeat:
             await self._offer(request, EventRelay(send, heartbeat, limits).run)
         await send({"type": "http.response.body", "body": b""})
@@ -76,7 +79,7 @@ class Forwarder:
 
     async def _try(self, request: Forwarding, use: Use[T]) -> T:
         """Lease and connection of one request. Foreign exceptions end here, but NotSent. Raises ApiError."""
-        hold = self._leases.hold(request.model)
+        hold = self._leases.hold(request.model, request.wait, request.keep)
         async with hold as address:
             size = len(request.body)
             head = engine_head(request.path, address.authority, request.content_type, size, request.request_id)

@@ -9,9 +9,12 @@ import re
 from collections.abc import Mapping
 from itertools import count
 
+from contract.errors import ApiError
+
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 _UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
 _BOUNDARIES = re.compile(rb";\s*boundary\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]*))", re.IGNORECASE)
+_SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{0,9})?")
 _SANE_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046
 
 
@@ -49,6 +52,19 @@ def engine_head(target: bytes, authority: bytes, content_type: bytes, length: in
         length,
         request_id,
     )
+
+
+def wait_of(value: bytes | None) -> float | None:
+    """The value of `x-roundhouse-wait` -> seconds that a request waits for its model; None: it does not say.
+
+    Raises ApiError (400).
+    """
+    if value is None:
+        return None
+    if not _SECONDS.fullmatch(value):
+        message = "'x-roundhouse-wait' is a number of seconds, such as 0, 2.5 or 60."
+        raise ApiError(400, "invalid_value", message, param="x-roundhouse-wait")
+    return float(value)
 
 
 def is_json(content_type: bytes | None) -> bool:

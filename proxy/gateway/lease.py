@@ -10,34 +10,41 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from contract.errors import ApiError
-from contract.lease import Drain, Failed, Heartbeat, LeaseEvent, Ready, describe
+from contract.lease import Drain, Failed, Heartbeat, LeaseEvent, Ready
 from proxy.gateway import lease_errors
 from proxy.gateway.deadline import Deadline
+from proxy.gateway.keeping import Keeping, TellKeep
 from proxy.gateway.limits import LeaseLimits
 from proxy.gateway.manager import ManagerAbsent
+from proxy.gateway.progress import Progress
 from proxy.gateway.roster import Holder, Roster
 from proxy.gateway.upstream import Address
 
 OpenStream = Callable[[str], AbstractAsyncContextManager[AsyncIterator[LeaseEvent]]]
 
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 2.0
+LONGEST_PAUSE = 0.5  # for so long, too, a manager that is back cannot take an old address away
 
 _logger = logging.getLogger("roundhouse.proxy")
 
 
 class Lease:
-    """The lease of `model`. `address` is where requests may be sent now; None: they wait.
+    """The lease of `model`. `address` is where requests may be sent now; None: they wait, and `progress` says for what.
 
     `cause` is done when the engine that was ready has died: the manager's reason.
     """
 
     def __init__(
-        self, model: str, open_stream: OpenStream, limits: LeaseLimits, closed: Callable[["Lease"], None]
+        self,
+        model: str,
+        open_stream: OpenStream,
+        tell_keep: TellKeep,
+        limits: LeaseLimits,
+        closed: Callable[["Lease"], None],
     ) -> None:
         self.model = model
         self.address: Address | None = None
-        self.progress = "asking the manager"
+        self.progress = Progress()
         self._open_stream = open_stream
         self._limits = limits
         self._closed = closed
@@ -46,11 +53,12 @@ class Lease:
         self._heard = False  # whether the manager knows of this lease
         self._loop = asyncio.get_running_loop()
         self.cause: asyncio.Future[str] = self._loop.create_future()
+        self._keeping = Keeping(model, tell_keep, self._rest)
         self._linger = Deadline(self._loop, self._lingered)
         self._task = self._loop.create_task(self._run(), name=f"lease of {model}")
 
     def __repr__(self) -> str:
-        state = f"ready at {self.address.authority.decode()}" if self.address else self.progress
+        state = f"ready at {self.address.authority.decode()}" if self.address else self.progress.words
         return f"<Lease {self.model}: {state}, {self._roster}>"
 
     # Requests
@@ -70,16 +78,24 @@ class Lease:
     def leave(self, holder: Holder) -> None:
         """Count a request out, wherever it stood."""
         self._roster.leave(holder)
-        if self._roster.is_empty:
-            self._linger.set(self._limits.linger)
+        self._rest()
+
+    def keep(self, seconds: float) -> None:
+        """A request says how long the model is to stay without use; the manager is told, and nobody waits for that."""
+        self._keeping.want(seconds)
 
     async def close(self) -> None:
         """Close the stream now."""
         self._task.cancel()
         await asyncio.wait((self._task,))
 
+    def _rest(self) -> None:
+        """Nobody may be here any more: the stream stays open a little while, for whoever comes next."""
+        if self._roster.is_empty:
+            self._linger.set(min(self._limits.linger, self._keeping.seconds))
+
     def _lingered(self) -> None:
-        if not self._roster.is_empty or not self._heard:
+        if not self._roster.is_empty or not self._heard or self._keeping.is_telling:
             return  # a want that nobody waits for any more is told to the manager all the same: the load is its affair
         if self._absent_since is not None:
             self._linger.set(self._limits.linger)  # the address is worth more while nobody can give another
@@ -96,11 +112,13 @@ class Lease:
         finally:
             self._closed(self)
             self._linger.close()
-            self._roster.refuse(lease_errors.closing(self.model))
+            self._keeping.close()
+            self._refuse(lease_errors.closing(self.model))
 
     async def _session(self) -> bool:
         """One stream, from its opening to its end -> whether to open another."""
         self._heard = False
+        self._keeping.pause()
         try:
             async with self._open_stream(self.model) as events:
                 self._hear()
@@ -115,15 +133,15 @@ class Lease:
 
     def _hear(self) -> None:
         self._heard = True
-        if self._roster.is_empty:
-            self._linger.set(self._limits.linger)
+        self._rest()
 
     async def _follow(self, events: AsyncIterator[LeaseEvent]) -> None:
         async for event in events:
             self._absent_since = None
+            self._keeping.resume()
             match event:
                 case Ready():
-                    self._admit(_address(event.endpoint))
+                    self._admit(event)
                 case Drain():
                     await self._drain(event.seconds)
                     return
@@ -134,14 +152,15 @@ class Lease:
                     pass
                 case _:
                     self.address = None
-                    self.progress = describe(event)
+                    self.progress.follow(event)
         raise ManagerAbsent("the manager closed the lease's stream")
 
-    def _admit(self, address: Address) -> None:
+    def _admit(self, event: Ready) -> None:
+        address = _address(event.endpoint)
         if self.cause.done():
             self.cause = self._loop.create_future()
         self.address = address
-        self.progress = "waiting for the first token"
+        self.progress.follow(event)
         self._roster.admit(address)
 
     def _end(self, event: Failed) -> None:
@@ -151,13 +170,13 @@ class Lease:
 
     def _refuse(self, reason: ApiError) -> None:
         self.address = None
-        self.progress = f"failed: {reason.message}"
+        self.progress.say(f"failed: {reason.message}")
         self._roster.refuse(reason)
 
     async def _drain(self, seconds: float) -> None:
         """Nothing new is sent; what is in flight ends by itself, or by the bound."""
         self.address = None
-        self.progress = "draining: requests before this one finish"
+        self.progress.say("draining: requests before this one finish")
         try:
             async with asyncio.timeout(seconds):
                 await self._roster.empty()
@@ -174,7 +193,7 @@ class Lease:
         away = now - self._absent_since
         if away >= self._limits.absence:
             self._roster.refuse(error)
-        self.progress = "waiting for the manager to come back"
+        self.progress.say("waiting for the manager to come back")
         await asyncio.sleep(min(max(away, FIRST_PAUSE), LONGEST_PAUSE))
 
 

@@ -1,14 +1,30 @@
 """Why a request did not get its model."""
 
+from collections.abc import Mapping
+from math import ceil
+from types import MappingProxyType
+
 from contract.errors import DO_NOT_RETRY, ApiError, Origin
 from contract.lease import Failed
 
 LOG_LINES = 20
 
 
-# Failures that are gone by the next attempt. After all others the SDK's own retries would only meet them again,
-# each after another start of the engine.
-PASSING = frozenset({"drained", "engine_died", "manager_stopping"})
+# Failures that are gone by the next attempt, or once `Retry-After` is over. After all others the SDK's own retries
+# would only meet them again, each after another start of the engine.
+PASSING = frozenset(
+    {
+        "drained",
+        "engine_died",
+        "engine_hung",  # it is being replaced
+        "engine_sleep_failed",  # the next start is a fresh one; so is that after a failed wake
+        "engine_wake_failed",
+        "manager_stopping",
+        "overloaded",
+    }
+)
+STATUSES: Mapping[str, int] = MappingProxyType({"model_removed": 404})  # of all others: 503
+RETRY_AFTER: Mapping[str, float] = MappingProxyType({"overloaded": 5})  # where the manager names no time
 
 
 def failed(model: str, event: Failed) -> ApiError:
@@ -17,13 +33,20 @@ def failed(model: str, event: Failed) -> ApiError:
     if event.log_tail:
         message += "\nThe engine's log ends with:\n" + "\n".join(event.log_tail[-LOG_LINES:])
     headers = {} if event.code in PASSING else dict(DO_NOT_RETRY)
-    if event.retry_after is not None:
-        headers["retry-after"] = f"{max(event.retry_after, 1):.0f}"
-    return ApiError(503, event.code, message, origin=_origin(event.code), headers=headers)
+    wait = event.retry_after if event.retry_after is not None else RETRY_AFTER.get(event.code)
+    if wait is not None:
+        headers["retry-after"] = _whole(wait)
+    status = STATUSES.get(event.code, 503)
+    return ApiError(status, event.code, message, origin=_origin(event.code), headers=headers)
 
 
 def _origin(code: str) -> Origin:
     return Origin.ENGINE if code.startswith("engine") else Origin.MANAGER
+
+
+def _whole(seconds: float) -> str:
+    """Seconds as `Retry-After` has them: whole, and no less than 1."""
+    return str(max(ceil(seconds), 1))
 
 
 def overloaded(model: str, count: int) -> ApiError:
@@ -31,12 +54,15 @@ def overloaded(model: str, count: int) -> ApiError:
     return ApiError(503, "overloaded", message, headers={"retry-after": "5"})
 
 
-def waited(model: str, seconds: float, progress: str) -> ApiError:
+def waited(model: str, seconds: float, progress: str, remaining: float | None) -> ApiError:
+    """`remaining` is how long the load usually still takes; None: nobody knows."""
+    how_long = f"was not ready within {seconds:g} seconds" if seconds else "is not ready, and the request does not wait"
     message = (
-        f"The model '{model}' was not ready within {seconds:g} seconds (last: {progress}). "
-        "Its load goes on; the same request may be sent again."
+        f"The model '{model}' {how_long} (last: {progress}). Its load goes on; the same request may be sent again."
     )
-    return ApiError(503, "engine_loading", message, headers={"retry-after": "30"})
+    return ApiError(
+        503, "engine_loading", message, headers={"retry-after": _whole(30 if remaining is None else remaining)}
+    )
 
 
 def drained(model: str, seconds: float) -> ApiError:

@@ -1,40 +1,56 @@
 """`async with leases.hold(model) as address`: the model is ready, and stays so for the length of the block."""
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 
-from contract.errors import ApiError
+from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.gateway import lease_errors
+from proxy.gateway.keeping import TellKeep
 from proxy.gateway.lease import Lease, OpenStream
 from proxy.gateway.limits import LeaseLimits
 from proxy.gateway.upstream import Address
+
+ASK_SECONDS = 1.0  # the manager says within this how a model stands; a ready one takes it a few milliseconds
 
 
 class Leases:
     """This worker's leases, one per model in use."""
 
-    def __init__(self, open_stream: OpenStream, limits: LeaseLimits) -> None:
+    def __init__(self, open_stream: OpenStream, tell_keep: TellKeep, limits: LeaseLimits) -> None:
         self._open_stream = open_stream
+        self._tell_keep = tell_keep
         self._limits = limits
         self._leases: dict[str, Lease] = {}
 
     def __repr__(self) -> str:
         return f"<Leases {list(self._leases.values())}>"
 
-    def hold(self, model: str) -> "Hold":
-        """Entering waits until the model is ready. Raises ApiError (503)."""
-        return Hold(self, model, self._limits.wait)
+    def hold(self, model: str, wait: float | None = None, keep: float | None = None) -> "Hold":
+        """Entering waits until the model is ready. Raises ApiError (503).
 
-    def progress(self, model: str) -> str:
-        """What a request for the model waits for, in words."""
+        `wait` is how long this request would wait at most, in seconds, if it says so; `keep` is how long the model is
+        to stay without use, inf for ever.
+        """
+        return Hold(self, model, wait, keep)
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a request waits for its model at most."""
+        return self._limits.wait
+
+    def progress(self, model: str, awaited: str) -> str:
+        """What a request for the model waits for, in words: `awaited` is it once the model is ready."""
         lease = self._leases.get(model)
-        return lease.progress if lease is not None else "asking the manager"
+        if lease is None:
+            return "asking the manager"
+        return lease.progress.words if lease.address is None else f"waiting for {awaited}"
 
     def lease_of(self, model: str) -> Lease:
         """The model's lease, opened if there is none."""
         lease = self._leases.get(model)
         if lease is None:
-            lease = self._leases[model] = Lease(model, self._open_stream, self._limits, self._closed)
+            lease = self._leases[model] = Lease(model, self._open_stream, self._tell_keep, self._limits, self._closed)
         return lease
 
     def _closed(self, lease: Lease) -> None:
@@ -50,32 +66,52 @@ class Leases:
 class Hold:
     """One request's place under a lease. The lease may cut it short, as a drain's bound does."""
 
-    __slots__ = ("_lease", "_leases", "_model", "_reason", "_task", "_wait")
+    __slots__ = ("_keep", "_lease", "_leases", "_model", "_reason", "_task", "_wait")
 
-    def __init__(self, leases: Leases, model: str, wait: float) -> None:
+    def __init__(self, leases: Leases, model: str, wait: float | None, keep: float | None) -> None:
         self._leases = leases
         self._model = model
         self._wait = wait
+        self._keep = keep
         self._reason: ApiError | None = None
 
     async def __aenter__(self) -> Address:
         self._task = asyncio.current_task()
         self._lease = self._leases.lease_of(self._model)
         place = self._lease.join(self)
+        if self._keep is not None:
+            self._lease.keep(self._keep)
         if isinstance(place, Address):
             return place
         return await self._await_place(place)
 
     async def _await_place(self, place: asyncio.Future[Address]) -> Address:
+        longest = self._leases.longest_wait
+        bound = longest if self._wait is None else min(self._wait, longest)
         try:
-            async with asyncio.timeout(self._wait):
+            if self._wait is not None and bound < ASK_SECONDS:
+                await self._ask()
+            async with asyncio.timeout(bound):
                 return await place
         except TimeoutError as error:
             self._lease.leave(self)
-            raise lease_errors.waited(self._model, self._wait, self._lease.progress) from error
+            raise self._waited(bound) from error
         except BaseException:
             self._lease.leave(self)
             raise
+
+    async def _ask(self) -> None:
+        """Until it is known how the model stands: one that is ready must not look cold for want of a question."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS):
+                await self._lease.progress.known.wait()
+
+    def _waited(self, bound: float) -> ApiError:
+        progress = self._lease.progress
+        error = lease_errors.waited(self._model, bound, progress.words, progress.remaining())
+        if self._wait is not None:
+            error.headers.update(DO_NOT_RETRY)  # whoever says how long it waits asks again when it wants to
+        return error
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

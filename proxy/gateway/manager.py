@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from contract.errors import ApiError, Origin
+from contract.errors import DO_NOT_RETRY, ApiError, Origin
+from contract.keep import KeepWish
 from contract.lease import HEARTBEAT_SECONDS, LeaseEvent, decode_event
 from proxy.gateway.connection import Connection
 from proxy.gateway.headers import request_head
@@ -39,11 +40,13 @@ class Manager:
         self._peer = socket.gethostname().encode()
 
     @asynccontextmanager
-    async def request(self, method: bytes, target: bytes, silence: float | None = SILENCE) -> AsyncIterator[Connection]:
-        """A request without a body, whatever the status of its answer. Raises ManagerAbsent."""
-        head = request_head(method, target, self._address.authority, self._headers())
+    async def request(
+        self, method: bytes, target: bytes, silence: float | None = SILENCE, body: bytes = b""
+    ) -> AsyncIterator[Connection]:
+        """A request, its body JSON if it has one, whatever the status of its answer. Raises ManagerAbsent."""
+        head = request_head(method, target, self._address.authority, self._headers(body))
         try:
-            async with self._pool.exchange(self._address, head) as answer:
+            async with self._pool.exchange(self._address, head, body) as answer:
                 await answer.head(silence)
                 if answer.status == 401:
                     raise ManagerAbsent("it refuses the token: do both read the same token file?")
@@ -51,22 +54,30 @@ class Manager:
         except UpstreamError as error:
             raise ManagerAbsent(str(error)) from error
 
-    def _headers(self) -> Mapping[bytes, bytes]:
-        return {
+    def _headers(self, body: bytes) -> Mapping[bytes, bytes]:
+        headers = {
             b"authorization": b"Bearer " + self._token().encode(),
             b"x-roundhouse-peer": self._peer,
-            b"content-length": b"0",
+            b"content-length": b"%d" % len(body),
         }
+        return {**headers, b"content-type": b"application/json"} if body else headers
 
     @asynccontextmanager
     async def lease(self, model: str) -> AsyncIterator[AsyncIterator[LeaseEvent]]:
         """The lease's stream. Raises ManagerAbsent, and ApiError where the manager refuses."""
-        target = b"/models/" + quote(model, safe="").encode() + b"/lease"
-        async with self.request(b"POST", target) as answer:
+        async with self.request(b"POST", _path_of(model, "lease")) as answer:
             if answer.status != 200:
                 await _refuse(answer)
             async with aclosing(_lease_events(answer)) as events:
                 yield events
+
+    async def keep(self, model: str, seconds: float) -> None:
+        """The model is to stay so long without use, inf for ever. Raises ManagerAbsent, and ApiError where refused."""
+        body = KeepWish.of(seconds).model_dump_json().encode()
+        async with self.request(b"POST", _path_of(model, "keep"), body=body) as answer:
+            if not 200 <= answer.status < 300:
+                await _refuse(answer)
+            await answer.read_all(SILENCE, ERROR_LIMIT)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -76,6 +87,10 @@ class Manager:
                 await _refuse(answer)
             async with aclosing(_lines(answer)) as lines:
                 yield lines
+
+
+def _path_of(model: str, verb: str) -> bytes:
+    return f"/models/{quote(model, safe='')}/{verb}".encode()
 
 
 async def _lines(answer: Connection) -> AsyncGenerator[bytes, None]:
@@ -118,4 +133,18 @@ async def _refuse(answer: Connection) -> NoReturn:
         failure = msgspec.json.decode(body, type=_FailureBody).error
     except msgspec.DecodeError as error:
         raise ManagerAbsent(f"status {answer.status} without a reason") from error
-    raise ApiError(answer.status, failure.code, failure.message, param=failure.param, origin=Origin.MANAGER)
+    raise ApiError(
+        answer.status,
+        failure.code,
+        failure.message,
+        param=failure.param,
+        origin=Origin.MANAGER,
+        headers=_advice(answer.headers),
+    )
+
+
+def _advice(headers: Mapping[bytes, bytes]) -> Mapping[str, str]:
+    """When, and whether, to ask again."""
+    wait = headers.get(b"retry-after", b"")
+    kept = {"retry-after": wait.decode()} if wait.isdigit() else {}
+    return {**kept, **DO_NOT_RETRY} if headers.get(b"x-should-retry") == b"false" else kept

@@ -23,6 +23,8 @@ class Peeked(msgspec.Struct, frozen=True, gc=False):
 
     model: str | None = None
     stream: bool | None = None
+    keep_alive: int | float | str | msgspec.UnsetType | None = msgspec.UNSET
+    ttl: int | msgspec.UnsetType | None = msgspec.UNSET
     api_base: None = None
     base_url: None = None
     api_key: None = None
@@ -38,7 +40,7 @@ class Peeked(msgspec.Struct, frozen=True, gc=False):
     kv_transfer_params: None = None
 
 
-_READ = frozenset({"model", "stream"})
+_READ = frozenset({"model", "stream", "keep_alive", "ttl"})
 DENIED = tuple(field for field in Peeked.__struct_fields__ if field not in _READ)
 _DECODER = msgspec.json.Decoder(Peeked)
 

@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from contract.catalogue import Catalogue, ModelEntry
+from contract.keep import KeepWish
 from contract.lease import LeaseEvent, Ready, encode_event
-from contract.states import ModelList, ModelState, ModelStatus
+from contract.states import DeviceList, ModelList, ModelState, ModelStatus
 from tests.fakes.http import Exchange, HttpServer
 
 TOKEN = "fake-manager-token"
@@ -48,7 +49,9 @@ class FakeManager:
         self.endpoints: dict[str, str] = {}
         self.leases: list[FakeLease] = []
         self.verbs: list[tuple[str, str]] = []
-        self.refuse_lease: tuple[int, bytes] | None = None
+        self.kept: list[tuple[str, float | None]] = []
+        self.refuse_keep: tuple[int, bytes] | None = None
+        self.refuse_lease: tuple[int, bytes] | tuple[int, bytes, str] | None = None
         self.server = HttpServer(self._handle)
         self._opened = asyncio.Condition()
         self._followers: set[Exchange] = set()
@@ -74,8 +77,12 @@ class FakeManager:
 
     async def tell(self, status: ModelStatus) -> None:
         """A `model` event to every follower."""
+        await self.say(_sse("model", status.model_dump_json()))
+
+    async def say(self, message: bytes) -> None:
+        """Any bytes to every follower."""
         for follower in self._followers:
-            await follower.chunk(_sse("model", status.model_dump_json()))
+            await follower.chunk(message)
 
     async def change_catalogue(self, models: dict[str, dict[str, Any]]) -> None:
         self.entries = models
@@ -100,6 +107,8 @@ class FakeManager:
             await self._follow(exchange)
         elif request.path.endswith("/lease"):
             await self._lease(exchange, request.path.split("/")[2])
+        elif request.path.endswith("/keep"):
+            await self._keep(exchange, request.path.split("/")[2])
         else:
             await self._verb(exchange)
 
@@ -134,6 +143,13 @@ class FakeManager:
             await lease.send(Ready(endpoint=self.endpoints[model]))
         await lease.serve()
 
+    async def _keep(self, exchange: Exchange, model: str) -> None:
+        if self.refuse_keep is not None:
+            await exchange.answer(*self.refuse_keep)
+            return
+        self.kept.append((model, KeepWish.model_validate_json(exchange.request.body).seconds))
+        await exchange.answer(202, self.status(model).model_dump_json().encode())
+
     async def _verb(self, exchange: Exchange) -> None:
         request = exchange.request
         self.verbs.append((request.method, request.target))
@@ -141,6 +157,8 @@ class FakeManager:
             await exchange.answer(200, b"line one\nline two\n", "text/plain")
         elif request.path == "/models":
             await exchange.answer(200, self._list().model_dump_json().encode())
+        elif request.path == "/devices":
+            await exchange.answer(200, DeviceList(devices=()).model_dump_json().encode())
         else:
             status = self.status(request.path.split("/")[2])
             await exchange.answer(202 if request.method == "POST" else 200, status.model_dump_json().encode())

@@ -20,6 +20,15 @@ async def test_the_managers_list_and_status_come_through(tmp_path: Path) -> None
         assert w.manager.verbs[-1] == ("GET", "/models/small")
 
 
+async def test_the_managers_devices_come_through(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        answer = await w.get("/admin/devices?x=1")
+        assert answer.status == 200
+        assert json.loads(answer.body.split(b"\r\n")[1]) == {"devices": []}
+        assert w.manager.verbs == [("GET", "/devices")]
+        assert (await w.post("/admin/devices", b"")).status == 405
+
+
 async def test_load_and_unload_are_relayed(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         assert (await w.post("/admin/models/large/load", b"")).status == 202

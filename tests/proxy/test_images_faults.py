@@ -142,6 +142,13 @@ async def test_an_engine_that_says_that_it_lives_is_not_cut_off(tmp_path: Path) 
         assert [event.type async for event in stream] == ["image_generation.completed"]
 
 
+async def test_a_stream_of_pictures_says_that_it_waits_for_a_picture(tmp_path: Path) -> None:
+    async with image_world(tmp_path, ImageKnobs(hang_before_head=True), heartbeat_after=0.02) as w:
+        await assert_stopped(
+            w, await leave(w, GENERATIONS, JSON, MADE % b"true", after=b": waiting for the picture\n\n")
+        )
+
+
 async def test_an_engine_that_falls_silent_is_an_error_event(tmp_path: Path) -> None:
     async with image_world(tmp_path, ImageKnobs(hang_after=1), image_between_events=0.1) as w:
         stream = await w.client.images.generate(model="painter", prompt="a cat", stream=True, partial_images=2)

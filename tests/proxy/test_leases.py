@@ -26,6 +26,10 @@ class Stream:
         self.may_open.set()
         self.opened = 0
         self.closed = 0
+        self.kept: list[float] = []
+        self.may_tell = asyncio.Event()
+        self.may_tell.set()
+        self.refusal: ApiError | None = None
 
     @asynccontextmanager
     async def open(self, model: str) -> AsyncIterator[AsyncIterator[LeaseEvent]]:
@@ -35,6 +39,12 @@ class Stream:
             yield self._follow()
         finally:
             self.closed += 1
+
+    async def keep(self, model: str, seconds: float) -> None:
+        await self.may_tell.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        self.kept.append(seconds)
 
     async def _follow(self) -> AsyncIterator[LeaseEvent]:
         while True:
@@ -46,7 +56,7 @@ class Stream:
 
 async def test_waiting_requests_enter_in_the_order_in_which_they_came() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits())
+    leases = Leases(stream.open, stream.keep, LeaseLimits())
     entered: list[int] = []
 
     async def hold(number: int) -> None:
@@ -67,7 +77,7 @@ async def test_waiting_requests_enter_in_the_order_in_which_they_came() -> None:
 
 async def test_a_ready_lease_is_entered_without_a_turn_of_the_loop() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits())
+    leases = Leases(stream.open, stream.keep, LeaseLimits())
     await stream.events.put(READY)
     async with leases.hold("m"):
         pass
@@ -86,7 +96,7 @@ async def test_a_ready_lease_is_entered_without_a_turn_of_the_loop() -> None:
 
 async def test_the_address_is_kept_while_the_manager_is_away_and_the_lease_is_opened_again() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits(linger=0.05))
+    leases = Leases(stream.open, stream.keep, LeaseLimits(linger=0.05))
     await stream.events.put(READY)
     async with leases.hold("m"):
         await stream.events.put(ManagerAbsent("gone"))
@@ -102,7 +112,7 @@ async def test_the_address_is_kept_while_the_manager_is_away_and_the_lease_is_op
 
 async def test_a_manager_that_stays_away_is_told_to_those_who_wait() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits(absence=0.1))
+    leases = Leases(stream.open, stream.keep, LeaseLimits(absence=0.1))
     for _ in range(50):
         await stream.events.put(ManagerAbsent("gone"))
     with pytest.raises(ManagerAbsent):
@@ -112,9 +122,26 @@ async def test_a_manager_that_stays_away_is_told_to_those_who_wait() -> None:
     await leases.close()
 
 
+async def test_an_address_is_not_kept_for_long_after_the_manager_returned() -> None:
+    stream = Stream()
+    leases = Leases(stream.open, stream.keep, LeaseLimits(absence=0.1))
+    loop = asyncio.get_running_loop()
+    await stream.events.put(READY)
+    opened: list[float] = []
+    async with leases.hold("m") as address:
+        for _ in range(8):  # two seconds of absence, after which the pauses are as long as ever
+            await stream.events.put(ManagerAbsent("gone"))
+            await until(lambda: stream.opened > len(opened) + 1)
+            opened.append(loop.time())
+        assert address.port == 1
+    assert opened[-1] - opened[0] > 1.5
+    assert opened[-1] - opened[-2] < 1.0
+    await leases.close()
+
+
 async def test_a_returned_manager_that_says_the_model_is_not_ready_takes_the_address_back() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits())
+    leases = Leases(stream.open, stream.keep, LeaseLimits())
     await stream.events.put(READY)
     async with leases.hold("m"):
         await stream.events.put(ManagerAbsent("gone"))
@@ -126,7 +153,7 @@ async def test_a_returned_manager_that_says_the_model_is_not_ready_takes_the_add
 
 async def test_a_request_after_a_failure_opens_a_new_lease() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits())
+    leases = Leases(stream.open, stream.keep, LeaseLimits())
     await stream.events.put(Failed(code="engine_start_failed", reason="no"))
     with pytest.raises(ApiError, match="no"):
         async with leases.hold("m"):
@@ -140,7 +167,7 @@ async def test_a_request_after_a_failure_opens_a_new_lease() -> None:
 async def test_a_want_is_told_to_the_manager_even_when_its_request_left_before_that() -> None:
     stream = Stream()
     stream.may_open.clear()
-    leases = Leases(stream.open, LeaseLimits(linger=0))
+    leases = Leases(stream.open, stream.keep, LeaseLimits(linger=0))
     asked = asyncio.create_task(leases.hold("m").__aenter__())
     await until(lambda: "1 waiting" in repr(leases))
     asked.cancel()
@@ -155,7 +182,7 @@ async def test_a_want_is_told_to_the_manager_even_when_its_request_left_before_t
 
 async def test_an_endpoint_that_is_no_address_is_never_used() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits())
+    leases = Leases(stream.open, stream.keep, LeaseLimits())
     await stream.events.put(Ready(endpoint="file:///etc/passwd"))
     with pytest.raises(ApiError, match="no http address"):
         async with leases.hold("m"):
@@ -165,7 +192,7 @@ async def test_an_endpoint_that_is_no_address_is_never_used() -> None:
 
 async def test_a_cut_request_raises_the_reason_and_a_cancelled_one_stays_cancelled() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits())
+    leases = Leases(stream.open, stream.keep, LeaseLimits())
 
     async def hold() -> None:
         async with leases.hold("m"):
@@ -186,7 +213,7 @@ async def test_a_cut_request_raises_the_reason_and_a_cancelled_one_stays_cancell
 
 async def test_closing_tells_those_who_wait() -> None:
     stream = Stream()
-    leases = Leases(stream.open, LeaseLimits())
+    leases = Leases(stream.open, stream.keep, LeaseLimits())
 
     async def hold() -> None:
         async with leases.hold("m"):

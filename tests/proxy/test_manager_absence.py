@@ -36,7 +36,7 @@ async def test_a_cold_model_waits_for_a_manager_that_comes_back(tmp_path: Path) 
     async with world(tmp_path) as w:
         await w.manager.server.stop()
         asked = asyncio.create_task(w.chat())
-        await until(lambda: "waiting for the manager" in w.proxy.leases.progress("small"))
+        await until(lambda: "waiting for the manager" in w.proxy.leases.progress("small", "nothing"))
         await w.manager.server.start()
         assert await asked == FIVE
 

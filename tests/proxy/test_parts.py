@@ -14,7 +14,7 @@ from proxy.gateway.asgi import Receive, Scope, Send
 from proxy.gateway.deadline import Deadline
 from proxy.router import DuplicateRoute, Route, Router
 from proxy.settings import Settings
-from tests.proxy.world import PATIENCE, world
+from tests.proxy.world import PATIENCE, until, world
 
 pytestmark = pytest.mark.anyio
 
@@ -80,6 +80,16 @@ async def test_a_deadline_that_is_moved_fires_once_and_at_its_last_time() -> Non
         await done.wait()
     assert len(fired) == 1
     assert 0.099 <= fired[0] - began < 1.0  # the loop's clock counts milliseconds
+
+
+async def test_a_deadline_that_is_due_at_once_may_be_moved() -> None:
+    fired: list[None] = []
+    deadline = Deadline(asyncio.get_running_loop(), lambda: fired.append(None))
+    for seconds in (0, 0, 5.0, 0, -1.0):
+        deadline.set(seconds)
+    assert fired == []
+    await until(lambda: fired == [None])
+    deadline.close()
 
 
 async def test_a_cleared_deadline_never_fires() -> None:

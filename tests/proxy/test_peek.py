@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import ApiError
+from proxy.gateway.keep_fields import KEEP_FIELDS
 from proxy.gateway.peek import DENIED, DEPTH_LIMIT, peek
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).filter(lambda text: "\0" not in text)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 VALUE = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
-BODY = st.dictionaries(TEXT.filter(lambda key: key not in {*DENIED, "model", "stream"}), VALUE, max_size=6)
+READ = {*DENIED, *KEEP_FIELDS, "model", "stream"}
+BODY = st.dictionaries(TEXT.filter(lambda key: key not in READ), VALUE, max_size=6)
 
 
 @given(BODY, TEXT | st.none(), st.booleans() | st.none(), st.booleans(), st.sampled_from([None, 2]))
@@ -73,7 +75,15 @@ def test_the_deny_list_is_the_one_that_was_agreed() -> None:
     assert set(DENIED) == set(names.split())
 
 
-@pytest.mark.parametrize(("body", "param"), [(b'{"model":[]}', "model"), (b'{"stream":0}', "stream")])
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"model":[]}', "model"),
+        (b'{"stream":0}', "stream"),
+        (b'{"keep_alive":{}}', "keep_alive"),
+        (b'{"ttl":1.5}', "ttl"),
+    ],
+)
 def test_a_field_of_the_wrong_type_is_named(body: bytes, param: str) -> None:
     with pytest.raises(ApiError) as raised:
         peek(body)

@@ -6,7 +6,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from contract.lease import Drain, Failed, Heartbeat, Queued, Ready, Starting
+from contract.lease import Drain, Heartbeat, LeaseEvent, Queued, Ready, Starting, Waking
 from tests.proxy.world import PATIENCE, text_of, until, world
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ async def test_a_held_stream_gets_comments_that_tell_the_progress(tmp_path: Path
         asked = asyncio.create_task(w.post("/v1/chat/completions", body))
         lease = await w.manager.lease()
         await lease.send(Starting(phase="loading", seconds=12.0, usual_seconds=40.0))
-        await until(lambda: "loading" in w.proxy.leases.progress("large"))
+        await until(lambda: "loading" in w.proxy.leases.progress("large", "nothing"))
         await asyncio.sleep(0.2)  # the comments' own clock
         await lease.send(Ready(endpoint=w.engine.url))
         answer = await asked
@@ -38,6 +38,35 @@ async def test_a_held_stream_gets_comments_that_tell_the_progress(tmp_path: Path
         assert b": starting: loading, 12 of about 40 s\n\n" in answer.body
         assert answer.body.index(b": starting") < answer.body.index(b"data: ")
         assert b"data: [DONE]\n\n" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Queued(position=2, reason="small has to make room"), "queued: position 2, small has to make room"),
+        (Waking(seconds=3.2, usual_seconds=8.0), "waking: 3 of about 8 s"),
+        (Ready(endpoint="http://127.0.0.1:1"), "waiting for the first token"),
+    ],
+)
+async def test_comments_tell_what_is_waited_for(tmp_path: Path, event: LeaseEvent, words: str) -> None:
+    async with world(tmp_path, heartbeat_after=0.02, heartbeat_every=0.02) as w:
+        if isinstance(event, Ready):
+            event = Ready(endpoint=w.engine.url)
+        reader, writer = await asyncio.open_connection("127.0.0.1", w.port)
+        body = b'{"model":"large","stream":true,"fake":{"hang_before_head":true}}'
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
+        writer.write(f"{head}content-type: application/json\r\n\r\n".encode() + body)
+        await (await w.manager.lease()).send(event)
+        async with asyncio.timeout(PATIENCE):
+            await reader.readuntil(f": {words}\n\n".encode())
+        writer.close()
+
+
+async def test_a_request_that_waited_too_long_is_told_what_for(tmp_path: Path) -> None:
+    async with world(tmp_path, model_wait=0.1) as w:
+        asked = asyncio.create_task(w.post("/v1/chat/completions", b'{"model":"large"}'))
+        await (await w.manager.lease()).send(Queued(position=1, reason="small has to make room"))
+        assert b"(last: queued: position 1, small has to make room)" in (await asked).body
 
 
 async def test_the_sdk_reads_a_stream_that_began_with_comments(tmp_path: Path) -> None:
@@ -87,50 +116,6 @@ async def test_a_ready_lease_is_shared_by_requests_one_after_the_other(tmp_path:
         for _ in range(5):
             await w.chat()
         assert len(w.manager.leases) == 1
-
-
-async def test_a_failed_load_tells_every_waiting_caller_the_reason_and_the_log(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        asked = [asyncio.create_task(w.chat("large")) for _ in range(3)]
-        lease = await w.manager.lease()
-        await until(lambda: "3 waiting" in repr(w.proxy.leases))
-        failed = Failed(code="engine_start_failed", reason="out of memory", log_tail=("loading", "CUDA error"))
-        await lease.send(failed)
-        for error in await asyncio.gather(*asked, return_exceptions=True):
-            assert isinstance(error, openai.InternalServerError)
-            assert error.status_code == 503
-            assert error.code == "engine_start_failed"
-            assert "out of memory" in error.message
-            assert "CUDA error" in error.message
-            assert error.response.headers["x-should-retry"] == "false"
-
-
-async def test_a_failed_load_that_may_be_tried_later_says_when(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        asked = asyncio.create_task(w.post("/v1/chat/completions", b'{"model":"large","stream":true}'))
-        lease = await w.manager.lease()
-        await lease.send(Failed(code="crash_loop", reason="it crashed 3 times", retry_after=30.0))
-        answer = await asked
-        assert answer.status == 503
-        assert answer.headers["retry-after"] == "30"
-        assert answer.headers["x-should-retry"] == "false", "the SDK's own retries would only start it again"
-        assert b'"origin": "manager"' in answer.body
-
-
-async def test_a_failure_that_passes_by_itself_is_left_to_the_sdks_own_retries(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        asked = asyncio.create_task(w.post("/v1/chat/completions", b'{"model":"large","stream":true}'))
-        lease = await w.manager.lease()
-        await lease.send(Failed(code="manager_stopping", reason="the manager is stopping", retry_after=1.0))
-        assert "x-should-retry" not in (await asked).headers
-
-
-async def test_a_failure_after_the_comments_began_is_an_error_event_without_done(tmp_path: Path) -> None:
-    async with world(tmp_path, heartbeat_after=0.02) as w:
-        stream = await w.stream("large")
-        await (await w.manager.lease()).send(Failed(code="engine_start_failed", reason="no such file"))
-        with pytest.raises(openai.APIError, match="no such file"):
-            await text_of(stream)
 
 
 async def test_more_waiting_requests_than_the_bound_are_refused_with_a_time_to_come_back(tmp_path: Path) -> None:
@@ -193,12 +178,3 @@ async def test_at_the_drains_bound_what_is_left_gets_an_error_event(tmp_path: Pa
         async with asyncio.timeout(PATIENCE):
             await w.engine.seen.aborted.wait()
             await lease.closed.wait()
-
-
-async def test_a_manager_that_refuses_a_lease_is_quoted(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
-        w.manager.refuse_lease = (404, b'{"error":{"message":"gone from the catalogue","code":"model_not_found"}}')
-        with pytest.raises(openai.NotFoundError, match="gone from the catalogue") as raised:
-            await w.chat("large")
-        assert isinstance(raised.value.body, dict)
-        assert raised.value.body["origin"] == "manager"
