@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+# An environment for `EngineSpec`: the one that manager and proxy run in, and with them engines of nothing more.
+ROUNDHOUSE_ENVIRONMENT = "roundhouse"
+
 
 class DeviceKind(StrEnum):
     CPU = "cpu"
@@ -36,7 +39,8 @@ class EngineSpec:
     """One engine: image and program, what it is told, what it may use.
 
     `module` is the Python module that serves. The runtime adds the address to listen on by `host_flag` and
-    `port_flag`, since only it knows one. An `external` engine is a container that somebody else made.
+    `port_flag`, since only it knows one. `environment` says whose Python runs it where engines are processes: its own
+    (""), or the manager's. An `external` engine is a container that somebody else made.
     """
 
     model: str
@@ -45,6 +49,7 @@ class EngineSpec:
     port: int
     image: str = ""
     module: str = ""
+    environment: str = ""
     arguments: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     host_flag: str = "--host"

@@ -10,15 +10,27 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from manager.runtimes.logs import follow_file, last_lines
 from manager.runtimes.records import Record, RecordFolder
-from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Found, Inside
+from manager.runtimes.strays import Strays
+from manager.specification import (
+    ROUNDHOUSE_ENVIRONMENT,
+    DeviceKind,
+    EngineError,
+    EngineSpec,
+    Exit,
+    Found,
+    Inside,
+)
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.1
@@ -26,6 +38,18 @@ KILL_SECONDS = 5.0
 # The trap keeps the shell alive while its group is told to end, so that it can still write the status; unlike an
 # ignored signal, a trap is not inherited by the engine. Arguments are passed as words and never read by the shell.
 KEEPER = 'trap : TERM INT; status=$1; shift; "$@"; echo $? >"$status.new" && mv "$status.new" "$status"'
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python, and what its programs need in their environment to find our modules."""
+
+    python: Path
+    variables: Mapping[str, str]
+
+
+# The path is not resolved: a virtual environment is known by where its Python stands.
+OURS = Environment(Path(sys.executable), {"PYTHONPATH": str(Path(__file__).resolve().parents[2])})
 
 
 class ProcessRuntime:
@@ -38,6 +62,7 @@ class ProcessRuntime:
         self, run_dir: Path, engines_dir: Path, models_dir: Path, hub_dir: Path, environment: Mapping[str, str]
     ) -> None:
         self.environment = dict(environment)
+        self._strays = Strays()
         self.records = RecordFolder(run_dir.resolve() / "engines")
         self.logs_dir = run_dir.resolve() / "logs"
         self.engines_dir = engines_dir.absolute()
@@ -58,13 +83,10 @@ class ProcessRuntime:
     async def start(self, spec: EngineSpec) -> None:
         if spec.external:
             raise EngineError("engine_start_failed", f"{spec.model} names no source: a made container needs Docker")
-        python = self.engines_dir / spec.engine / "bin" / "python"
-        if not python.exists():
-            raise EngineError("engine_not_installed", f"{python} is not there; run ./setup.sh to install {spec.engine}")
+        environment = self._environment_of(spec)
         await self.stop(spec.container, 0)
         port = spec.port if spec.fixed_port else _free_port()
-        command = [str(python), "-m", spec.module, *spec.listening(LOOPBACK, port)]
-        child = self._spawn(spec, command)
+        child = self._spawn(spec, environment, port)
         # Waited for by a thread of its own, so that no engine that ended stays behind as a zombie.
         threading.Thread(target=child.wait, daemon=True, name=f"waits for {spec.container}").start()
         started = psutil.Process(child.pid).create_time()
@@ -79,6 +101,13 @@ class ProcessRuntime:
                 _signal_group(record.pid, number)
                 await self._wait_gone(record, patience)
         self.records.remove(container)
+
+    async def sweep(self, wanted: frozenset[str]) -> tuple[str, ...]:
+        unwanted = [record.container for record in self.records.all() if record.container not in wanted]
+        ripe = self._strays.ripe(unwanted, time.monotonic())
+        for container in ripe:
+            await self.stop(container, 0)
+        return tuple(ripe)
 
     async def exit_of(self, container: str) -> Exit | None:
         record = self.records.read(container)
@@ -98,8 +127,18 @@ class ProcessRuntime:
     def logs(self, container: str, lines: int, follow: bool) -> AsyncIterator[bytes]:
         return follow_file(self._log_file(container), lines, follow)
 
-    def _spawn(self, spec: EngineSpec, command: list[str]) -> subprocess.Popen[bytes]:
+    def _environment_of(self, spec: EngineSpec) -> Environment:
+        if spec.environment == ROUNDHOUSE_ENVIRONMENT:
+            return OURS
+        name = spec.environment or spec.engine
+        python = self.engines_dir / name / "bin" / "python"
+        if not python.exists():
+            raise EngineError("engine_not_installed", f"{python} is not there; run ./setup.sh to install {name}")
+        return Environment(python, {})
+
+    def _spawn(self, spec: EngineSpec, environment: Environment, port: int) -> subprocess.Popen[bytes]:
         status = str(self.records.status_file(spec.container))
+        command = [str(environment.python), "-m", spec.module, *spec.listening(LOOPBACK, port)]
         with self._log_file(spec.container).open("wb") as log:
             return subprocess.Popen(
                 ["/bin/sh", "-c", KEEPER, "roundhouse-engine", status, *command],
@@ -107,7 +146,7 @@ class ProcessRuntime:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.records.folder,
-                env={**self.environment, **_visible_devices(spec), **spec.env},
+                env={**self.environment, **environment.variables, **_visible_devices(spec), **spec.env},
                 start_new_session=True,
             )
 
@@ -124,7 +163,9 @@ class ProcessRuntime:
 def _visible_devices(spec: EngineSpec) -> dict[str, str]:
     if spec.placement.kind is not DeviceKind.CUDA:
         return {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(device.removeprefix("cuda:") for device in spec.placement.devices)}
+    devices = ",".join(device.removeprefix("cuda:") for device in spec.placement.devices)
+    # Numbered as the driver numbers them, and not by speed, which is CUDA's own way.
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": devices}
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -4,16 +4,21 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
+from contract.catalogue import ModelEntry
+from manager.engines.kind import Order, Weights
+from manager.engines.mock import ENGINE
 from manager.runtimes.process import ProcessRuntime
-from manager.specification import EngineError, EngineSpec, Exit
+from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Inside, Placement
 from tests.fakes.kind import ROOT, engines_folder
 
 pytestmark = pytest.mark.anyio
@@ -187,3 +192,43 @@ async def test_no_secret_of_the_managers_environment_reaches_an_engine(
     async with runtime_in(tmp_path) as runtime:
         await serving(runtime, spec())
         assert "HF_TOKEN" not in psutil.Process(pid_of(runtime)).environ()
+
+
+def mock(**args: object) -> EngineSpec:
+    """The mock engine as its own file specifies it."""
+    entry = ModelEntry.model_validate({"type": "text", "args": args})
+    placement = Placement(DeviceKind.CPU, ("cpu",), 2**30, 2**34)
+    return ENGINE.specify(Order("m", entry, "c", Weights("", 0), placement, Inside("", "", "")))
+
+
+def resident(runtime: ProcessRuntime) -> int:
+    return sum(child.memory_info().rss for child in psutil.Process(pid_of(runtime)).children(recursive=True))
+
+
+async def test_the_mock_engine_runs_by_the_managers_own_python_wherever_that_stands(tmp_path: Path) -> None:
+    async with runtime_in(tmp_path) as runtime:
+        await serving(runtime, mock())
+        (engine,) = psutil.Process(pid_of(runtime)).children()
+        assert engine.cmdline()[:3] == [sys.executable, "-m", "images.mock.server"]
+        assert engine.cwd() == str(tmp_path / "run" / "engines")
+
+
+async def test_what_the_mock_engine_has_is_seen_to_rise_and_to_fall_when_it_sleeps(tmp_path: Path) -> None:
+    async with runtime_in(tmp_path) as runtime, httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        spec = mock(**{"resident-mib": 256})
+        await serving(runtime, spec)
+        url = await runtime.endpoint(spec, None)
+
+        async def answers() -> bool:
+            try:
+                return (await client.get(f"{url}/health")).is_success
+            except httpx.TransportError:
+                return False
+
+        await eventually(answers)
+        awake = resident(runtime)
+        (await client.post(f"{url}/sleep", params={"level": 2})).raise_for_status()
+        asleep = resident(runtime)
+        (await client.post(f"{url}/wake_up")).raise_for_status()
+        assert awake > 2**28 > asleep
+        assert min(awake, resident(runtime)) - asleep > 0.9 * 2**28
