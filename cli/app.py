@@ -19,7 +19,7 @@ from cli.follow import follow_load, follow_unload
 from cli.pictures import draw, name_for, write
 from cli.settings import CliSettings, Runtime
 from cli.steps import Steps
-from cli.views import catalogue_table, live_line, running_table
+from cli.views import catalogue_table, device_table, live_line, running_table
 from contract.catalogue import ModelType
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="One GPU box, a private AI service.")
@@ -56,7 +56,7 @@ def down(runtime: RuntimeOption = None) -> None:
 
 @app.command()
 def ps(key_file: KeyFileOption = None) -> None:
-    """Engines that are running, coming or going."""
+    """Engines that are running, asleep, coming or going, and the memory that they take."""
     _console().print(running_table(_client(_settings(None, key_file)).models()))
 
 
@@ -64,6 +64,12 @@ def ps(key_file: KeyFileOption = None) -> None:
 def models(key_file: KeyFileOption = None) -> None:
     """Every model with type, state, and why it cannot run here."""
     _console().print(catalogue_table(_client(_settings(None, key_file)).models()))
+
+
+@app.command()
+def devices(key_file: KeyFileOption = None) -> None:
+    """GPUs and the host: their memory, what models may have of it, and who has it."""
+    _console().print(device_table(_client(_settings(None, key_file)).devices()))
 
 
 @app.command()

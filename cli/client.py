@@ -10,12 +10,12 @@ import httpx
 from pydantic import ValidationError
 
 from cli.failures import Failure
-from contract.states import ModelList, ModelStatus
+from contract.states import DeviceList, DeviceStatus, ModelList, ModelStatus
 
 ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 60.0  # an open event stream has a comment line every few seconds
 
-Answer = TypeVar("Answer", ModelList, ModelStatus)
+Answer = TypeVar("Answer", DeviceList, ModelList, ModelStatus)
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class Client:
 
     def models(self) -> tuple[ModelStatus, ...]:
         return _parsed(ModelList, self._ask("GET", "/admin/models")).models
+
+    def devices(self) -> tuple[DeviceStatus, ...]:
+        return _parsed(DeviceList, self._ask("GET", "/admin/devices")).devices
 
     def load(self, name: str) -> ModelStatus:
         """Starts a load, which goes on by itself; the state right after."""

@@ -8,7 +8,7 @@ from cli.views import live_line, progress_of
 from contract.states import ModelState, ModelStatus
 
 LOADED = frozenset({ModelState.READY, ModelState.UNAVAILABLE})
-UNLOADED = frozenset({ModelState.STOPPED, ModelState.ASLEEP, ModelState.UNAVAILABLE})
+UNLOADED = frozenset({ModelState.STOPPED, ModelState.UNAVAILABLE})
 # These may be what is left of an earlier attempt until the manager has taken up the verb.
 BROKEN_OFF = frozenset({ModelState.FAILED, ModelState.STOPPED})
 

@@ -16,7 +16,6 @@ from cli.images import (
     VLLM_ON_CPU,
     VLLM_ON_GPU,
     build,
-    fingerprint,
     pull,
 )
 from cli.model_files import QUIET, prepare_model
@@ -116,7 +115,6 @@ class ComposeStack:
             ROUNDHOUSE_PORT=str(settings.port),
             ROUNDHOUSE_PUBLISH=settings.publish,
             ROUNDHOUSE_MODELS_DIR=str(self.models_dir),
-            ROUNDHOUSE_CATALOGUE_HASH=fingerprint(REPOSITORY / "models.json"),
         )
         key = {"ROUNDHOUSE_KEY_FILE": str(settings.key_file.resolve())} if settings.key_file else {}
         return {**env, **key}

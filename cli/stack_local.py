@@ -17,7 +17,7 @@ import psutil
 from cli.engine_env import DIFFUSERS, VLLM, prepare_engine
 from cli.failures import Failure
 from cli.frontend import prepare_page
-from cli.health import is_healthy
+from cli.health import complaint_of, is_healthy
 from cli.model_files import prepare_model_locally
 from cli.processes import (
     Record,
@@ -98,10 +98,10 @@ class LocalStack:
 
     def _services(self) -> tuple[Service, Service]:
         settings = self.settings
-        lock, catalogue = REPOSITORY / "requirements.lock", settings.path(settings.catalogue)
+        lock = REPOSITORY / "requirements.lock"
         env = environment(
             ROUNDHOUSE_RUNTIME="process",
-            ROUNDHOUSE_CATALOGUE=str(catalogue),
+            ROUNDHOUSE_CATALOGUE=str(settings.path(settings.catalogue)),
             ROUNDHOUSE_INSTANCE=settings.instance,
             ROUNDHOUSE_RUN_DIR=str(self.run_dir),
             ROUNDHOUSE_MODELS_DIR=str(settings.path(settings.models_dir)),
@@ -113,7 +113,8 @@ class LocalStack:
         )
         key = (settings.path(settings.key_file),) if settings.key_file else ()
         return (
-            Service("manager", ("contract", "manager"), (lock, catalogue), settings.manager_port, env),
+            # The manager sees by itself when `models.json` changes.
+            Service("manager", ("contract", "manager"), (lock,), settings.manager_port, env),
             # The hub's token is the manager's alone.
             Service("proxy", ("contract", "proxy"), (lock, *key), settings.port, without(env, "HF_TOKEN")),
         )
@@ -129,7 +130,7 @@ class LocalStack:
         running = find(record) if record else None
         if record and running:
             if record.fingerprint == service.fingerprint() and is_healthy(service.port):
-                step.done(f"runs already (pid {record.pid})")
+                step.done(f"runs already (pid {record.pid}){_complaint(service)}")
                 return
             step.say("its code or its settings changed, or it does not answer: it is replaced")
             end(running, self.settings.stop_grace)
@@ -178,6 +179,12 @@ class LocalStack:
                     step.done("ended" if end_group(record, ENGINE_GRACE) else "was not running")
             file.unlink(missing_ok=True)
             file.with_suffix(".exit").unlink(missing_ok=True)
+
+
+def _complaint(service: Service) -> str:
+    """What the service has against a file that it reads by itself."""
+    complaint = complaint_of(service.port)
+    return f", with what it read last: {complaint}" if complaint else ""
 
 
 def _refuse_taken_port(service: Service) -> None:

@@ -1,6 +1,6 @@
-"""What the verbs print: tables of models, and one line that follows a load."""
+"""What the verbs print: tables of models and devices, and one line that follows a load."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,55 +10,78 @@ from rich.table import Table
 
 from cli.steps import Say
 from contract.sizes import show_bytes
-from contract.states import ModelState, ModelStatus
+from contract.states import DeviceStatus, ModelState, ModelStatus
 
 QUIET = frozenset({ModelState.STOPPED, ModelState.UNAVAILABLE})
 
 
 def running_table(models: Iterable[ModelStatus]) -> Table:
-    """Engines that are running, coming or going, or that failed."""
-    table = _table("model", "engine", "state", "phase", "seconds", "memory", "device", "leases")
+    """Engines that are running, asleep, coming or going, or that failed.
+
+    `memory` is what they are booked with on each of their devices, `used` and `peak` what was measured there.
+    """
+    table = _table("model", "engine", "state", "memory", "used", "peak", "device", "leases", wrapped={"model", "state"})
     for model in models:
         if model.state not in QUIET:
-            table.add_row(*map(escape, (model.name, model.engine, *_activity(model), *_placement(model))))
+            table.add_row(*map(escape, (model.name, model.engine, _activity(model), *_placement(model))))
     return table
 
 
 def catalogue_table(models: Iterable[ModelStatus]) -> Table:
     """Every model of the catalogue."""
-    table = _table("model", "type", "engine", "state", "why")
+    table = _table("model", "type", "engine", "state", "why", wrapped={"model", "type", "why"})
     for model in models:
         kinds = ", ".join(kind.value for kind in model.type)
         table.add_row(*map(escape, (model.name, kinds, model.engine, model.state.value, model.reason or "")))
     return table
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+def device_table(devices: Iterable[DeviceStatus]) -> Table:
+    """Every device: what models may have of it, what is free, and who has the rest."""
+    table = _table(
+        "device", "name", "total", "budget", "free", "booked", "others", "models", wrapped={"name", "models"}
+    )
+    for device in devices:
+        amounts = (device.total, device.budget, device.free, device.booked, device.others)
+        table.add_row(*map(escape, (device.id, device.name, *map(show_bytes, amounts), ", ".join(device.models))))
     return table
 
 
-def _activity(model: ModelStatus) -> tuple[str, str, str]:
-    return model.state.value, model.phase or model.reason or "", _seconds(model)
+def _table(*columns: str, wrapped: Container[str]) -> Table:
+    """Where the terminal is narrow, the text of the `wrapped` columns goes on below; amounts stay in one piece."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column not in wrapped)
+    return table
 
 
-def _placement(model: ModelStatus) -> tuple[str, str, str]:
-    return show_bytes(model.memory) if model.memory else "", model.device or "", str(model.leases)
+def _activity(model: ModelStatus) -> str:
+    """`starting: loading weights, 12 of about 40 s`."""
+    details = ", ".join(filter(None, (model.phase or model.reason or _sleep(model), _seconds(model))))
+    return f"{model.state.value}: {details}" if details else model.state.value
+
+
+def _sleep(model: ModelStatus) -> str:
+    level = "" if model.sleep_level is None else f"level {model.sleep_level}"
+    kept = f"{show_bytes(model.host_memory)} in host memory" if model.host_memory else ""
+    return ", ".join(filter(None, (level, kept)))
+
+
+def _placement(model: ModelStatus) -> tuple[str, ...]:
+    amounts = (show_bytes(amount) if amount else "" for amount in (model.memory, model.used, model.peak))
+    return *amounts, ", ".join(model.devices) or model.device or "", str(model.leases)
 
 
 def _seconds(model: ModelStatus) -> str:
     if model.seconds is None:
         return ""
     usual = f" of about {model.usual_seconds:.0f}" if model.usual_seconds else ""
-    return f"{model.seconds:.0f}{usual}"
+    return f"{model.seconds:.0f}{usual} s"
 
 
 def progress_of(model: ModelStatus) -> str:
     """A status in one line, as it is shown while a load goes on."""
-    state, phase, seconds = _activity(model)
-    return "  ".join(filter(None, (model.name, state, phase, f"{seconds} s" if seconds else "")))
+    return "  ".join(filter(None, (model.name, model.state.value, model.phase or model.reason, _seconds(model))))
 
 
 @contextmanager

@@ -15,7 +15,14 @@
 
 /** @typedef {{state: "connecting" | "live" | "listing" | "lost" | "locked", cause: string}} Link */
 
-const MOVING = new Set(["queued", "fetching", "starting", "waking", "draining", "stopping"]);
+const MOVING = new Set(["queued", "fetching", "starting", "waking", "draining", "stopping", "sleeping"]);
+
+/** States whose name alone would not say it. @type {Record<string, string>} */
+const WORDS = {
+  waking: "waking up",
+  draining: "draining, finishing its last answers",
+  sleeping: "going to sleep",
+};
 
 export class Board {
   /** @type {Map<string, Model>} */
@@ -134,7 +141,8 @@ export function isMoving(model) {
  * @param {Model} model
  */
 export function wording(model) {
-  return model.phase && model.phase !== model.state ? `${model.state}, ${model.phase}` : model.state;
+  const state = WORDS[model.state] ?? model.state;
+  return model.phase && model.phase !== model.state ? `${state}, ${model.phase}` : state;
 }
 
 /**

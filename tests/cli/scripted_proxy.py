@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from contract.catalogue import ModelType
-from contract.states import ModelList, ModelState, ModelStatus
+from contract.states import DeviceList, DeviceStatus, ModelList, ModelState, ModelStatus
 
 
 def status_of(name: str, state: ModelState, **fields: object) -> ModelStatus:
@@ -46,6 +46,10 @@ class Script:
 
 def models_answer(*statuses: ModelStatus) -> Answer:
     return Answer((ModelList(models=statuses).model_dump_json(),))
+
+
+def devices_answer(*devices: DeviceStatus) -> Answer:
+    return Answer((DeviceList(devices=devices).model_dump_json(),))
 
 
 def error_answer(status: int, code: str, message: str) -> Answer:

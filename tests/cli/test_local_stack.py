@@ -5,12 +5,14 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from cli.health import complaint_of
 from cli.settings import REPOSITORY
 
 
@@ -96,6 +98,32 @@ def test_only_what_runs_with_other_settings_is_replaced(box: Box) -> None:
     after = box.pids()
     assert after["manager"] != before["manager"]
     assert after["proxy"] == before["proxy"]
+
+
+def test_another_models_json_replaces_nothing_the_manager_sees_it_by_itself(box: Box, tmp_path: Path) -> None:
+    catalogue = tmp_path / "models.json"
+    catalogue.write_text('{"one": {"type": "text", "source": "./one"}}')
+    box.env["ROUNDHOUSE_CATALOGUE"] = str(catalogue)
+    box.run("up")
+    before = box.pids()
+    catalogue.write_text('{"two": {"type": "text", "source": "./two"}}')
+    assert box.run("up").returncode == 0
+    assert box.pids() == before
+
+
+def test_up_tells_what_a_running_manager_has_against_models_json(box: Box, tmp_path: Path) -> None:
+    catalogue = tmp_path / "models.json"
+    catalogue.write_text("{}")
+    box.env["ROUNDHOUSE_CATALOGUE"] = str(catalogue)
+    box.run("up")
+    catalogue.write_text('{"one": {"type": "nonsense"}}')
+    deadline = time.monotonic() + 30
+    while not complaint_of(int(box.env["ROUNDHOUSE_MANAGER_PORT"])):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    up = box.run("up")
+    assert up.returncode == 0
+    assert "with what it read last: models.json: one.type: 'nonsense'" in up.stdout
 
 
 def test_a_killed_proxy_is_brought_back_by_up(box: Box) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from unittest.mock import patch
 import pytest
 
 from cli.app import main
-from contract.states import ModelState, ModelStatus
+from contract.states import DeviceStatus, ModelState, ModelStatus
 from tests.cli.scripted_proxy import (
     Answer,
     Script,
+    devices_answer,
     error_answer,
     event_of,
     models_answer,
@@ -26,6 +28,7 @@ from tests.cli.scripted_proxy import (
 STOPPED = status_of("small", ModelState.STOPPED)
 STARTING = status_of("small", ModelState.STARTING, phase="loading weights", seconds=3, usual_seconds=40)
 READY = status_of("small", ModelState.READY, memory=4 * 2**30, device="cpu", leases=2)
+ASLEEP = status_of("small", ModelState.ASLEEP, memory=2**30, host_memory=3 * 2**30, sleep_level=1, devices=("cuda:0",))
 FAILED = status_of("small", ModelState.FAILED, reason="the engine exited with status 1", log_tail=("out of luck",))
 TOO_BIG = status_of("huge", ModelState.UNAVAILABLE, reason="needs 1 NVIDIA GPU; this box has none")
 
@@ -76,6 +79,58 @@ def test_ps_shows_running_engines_and_leaves_out_those_at_rest() -> None:
     assert "small" in answer.stdout
     assert "4 GiB" in answer.stdout
     assert "huge" not in answer.stdout
+
+
+def row_of(answer: Result, first: str) -> list[str]:
+    """The cells of the row that begins so. Columns are two blanks apart."""
+    (row,) = [line for line in answer.stdout.splitlines() if line.startswith(first)]
+    return re.split(r"\s{2,}", row.strip())
+
+
+def test_ps_shows_what_an_engine_is_booked_with_what_it_uses_and_its_peak_on_each_of_its_devices() -> None:
+    both = {"memory": 6 * 2**30, "used": 4 * 2**30, "peak": 5 * 2**30, "devices": ("cuda:0", "cuda:1"), "leases": 1}
+    with scripted_proxy({"GET /admin/models": models_answer(status_of("big", ModelState.READY, **both))}) as proxy:
+        answer = roundhouse(proxy.base_url, "ps")
+    assert row_of(answer, "model")[-5:] == ["memory", "used", "peak", "device", "leases"]
+    assert row_of(answer, "big") == ["big", "vllm", "ready", "6 GiB", "4 GiB", "5 GiB", "cuda:0, cuda:1", "1"]
+
+
+def test_ps_shows_how_deep_a_model_sleeps_and_what_it_keeps_in_host_memory() -> None:
+    with scripted_proxy({"GET /admin/models": models_answer(ASLEEP)}) as proxy:
+        answer = roundhouse(proxy.base_url, "ps")
+    row = row_of(answer, "small")
+    assert row == ["small", "vllm", "asleep: level 1, 3 GiB in host memory", "1 GiB", "cuda:0", "0"]
+
+
+def test_ps_shows_models_on_their_way_to_sleep_and_awake() -> None:
+    going = [status_of(state.value, state) for state in (ModelState.SLEEPING, ModelState.WAKING, ModelState.FETCHING)]
+    with scripted_proxy({"GET /admin/models": models_answer(*going)}) as proxy:
+        answer = roundhouse(proxy.base_url, "ps")
+    for status in going:
+        assert row_of(answer, status.name)[2] == status.state.value
+
+
+def test_ps_shows_phase_and_seconds_and_in_a_narrow_terminal_no_amount_is_broken() -> None:
+    with scripted_proxy({"GET /admin/models": models_answer(READY, STARTING, TOO_BIG, ASLEEP, FAILED)}) as proxy:
+        wide = roundhouse(proxy.base_url, "ps")
+        narrow = roundhouse(proxy.base_url, "ps", COLUMNS="64")
+    assert "starting: loading weights, 3 of about 40 s" in wide.stdout
+    assert "failed: the engine exited with status 1" in wide.stdout
+    assert "4 GiB" in narrow.stdout
+    assert max(map(len, narrow.stdout.splitlines())) <= 64
+
+
+def test_devices_shows_each_devices_memory_and_who_has_it() -> None:
+    sizes = {"total": 24 * 2**30, "budget": 22 * 2**30, "free": 10 * 2**30, "booked": 12 * 2**30, "others": 2**29}
+    gpu = DeviceStatus(id="cuda:0", kind="cuda", name="RTX [4090]", models=("small", "shapes"), **sizes)
+    host = DeviceStatus(id="cpu", kind="cpu", name="", total=2**34, budget=2**33, free=2**33, booked=0, others=0)
+    with scripted_proxy({"GET /admin/devices": devices_answer(gpu, host)}) as proxy:
+        answer = roundhouse(proxy.base_url, "devices")
+    assert answer.returncode == 0
+    assert row_of(answer, "device") == ["device", "name", "total", "budget", "free", "booked", "others", "models"]
+    amounts = ["24 GiB", "22 GiB", "10 GiB", "12 GiB", "512 MiB"]
+    assert row_of(answer, "cuda:0") == ["cuda:0", "RTX [4090]", *amounts, "small, shapes"]
+    assert row_of(answer, "cpu") == ["cpu", "16 GiB", "8 GiB", "8 GiB", "0 B", "0 B"]
 
 
 def test_models_shows_every_model_and_why_one_cannot_run() -> None:
@@ -133,6 +188,25 @@ def test_unload_follows_the_model_until_it_is_stopped() -> None:
     with scripted_proxy(script) as proxy:
         answer = roundhouse(proxy.base_url, "unload", "small")
     assert answer.stdout.endswith("small is stopped\n")
+
+
+def test_unload_of_a_model_asleep_follows_it_until_it_is_stopped() -> None:
+    script = {
+        "POST /admin/models/small/unload": one(ASLEEP),
+        "GET /admin/events": Answer((snapshot_of(ASLEEP), event_of(STOPPED)), kind="text/event-stream"),
+    }
+    with scripted_proxy(script) as proxy:
+        answer = roundhouse(proxy.base_url, "unload", "small")
+    assert answer.stdout.endswith("small is stopped\n")
+
+
+def test_load_follows_a_model_that_was_on_its_way_to_sleep_until_it_is_ready() -> None:
+    sleeping = status_of("small", ModelState.SLEEPING)
+    waking = status_of("small", ModelState.WAKING, seconds=1, usual_seconds=2)
+    events = (snapshot_of(sleeping), event_of(ASLEEP), event_of(waking), event_of(READY))
+    answer, _ = run_load(load_script(one(sleeping), *events))
+    assert answer.returncode == 0
+    assert "small  waking  1 of about 2 s" in answer.stdout
 
 
 def test_logs_are_passed_on_as_they_are() -> None:

@@ -3,6 +3,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from contract.states import ModelState
 from tests.page.browser import ask, choose
 from tests.page.standin import StandIn, model, running
 
@@ -13,14 +14,19 @@ def stall(page: Page, name: str) -> Locator:
     return page.locator(".stall").filter(has=page.get_by_role("radio", name=re.compile(rf"^{re.escape(name)}\b")))
 
 
-@pytest.mark.parametrize(
-    "state",
-    ["stopped", "queued", "fetching", "starting", "ready", "draining", "stopping", "asleep", "waking", "unavailable"],
-)
-def test_each_state_of_a_model_is_shown_in_words(page: Page, proxy: StandIn, state: str) -> None:
-    proxy.events().event(model("smollm2", state), "model")
-    expect(stall(page, "smollm2").locator(".state")).to_contain_text(state)
-    expect(page.get_by_role("status")).to_contain_text(f"smollm2: {state}")
+@pytest.mark.parametrize("state", ModelState)
+def test_each_state_of_a_model_is_shown_in_words(page: Page, proxy: StandIn, state: ModelState) -> None:
+    words = "going to sleep" if state is ModelState.SLEEPING else state.value
+    proxy.events().event(model("smollm2", state.value), "model")
+    expect(stall(page, "smollm2").locator(".state")).to_contain_text(words)
+    expect(page.get_by_role("status")).to_contain_text(f"smollm2: {words}")
+
+
+@pytest.mark.parametrize("state", ["queued", "sleeping", "waking", "draining"])
+def test_a_state_that_passes_shows_how_long_it_has_lasted(page: Page, proxy: StandIn, state: str) -> None:
+    proxy.events().event(model("smollm2", state, seconds=41.0), "model")
+    expect(stall(page, "smollm2").locator(".clock")).to_contain_text("43 s")
+    assert "gradient" in stall(page, "smollm2").locator(".lamp").evaluate("lamp => getComputedStyle(lamp).background")
 
 
 def test_a_starting_model_shows_its_phase_and_how_long_it_has_taken(page: Page, proxy: StandIn) -> None:
