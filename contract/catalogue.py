@@ -75,13 +75,19 @@ class ModelEntry(BaseModel):
         None, description='a hub repository ("owner/name"), or a folder under the models folder ("./name")'
     )
     revision: str | None = Field(None, pattern=r"^[\w./-]{1,100}$", description="the repository's revision")
+    digest: str | None = Field(
+        None, pattern=r"^sha256:[0-9a-f]{64}$", description="what the weights must be, as the manager's log names them"
+    )
     engine: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,31}$", description="overrides the type's engine")
     args: dict[str, ArgumentValue] = Field({}, description="flag to value for the engine, from its allow-list")
     env: dict[str, str] = Field({}, description="environment of the engine, from its allow-list")
     memory: ByteCount | None = Field(None, description="device memory that the engine needs")
     devices: tuple[str, ...] = Field((), description='device ids, e.g. ["cuda:0"]; several: tensor parallel')
     requires: Requires = Field(Requires(), description="what the box must have at least")
-    idle_timeout: float | None = Field(None, ge=0, description="seconds without use until it is stopped; 0: never")
+    idle_timeout: float | None = Field(
+        None, ge=0, description="seconds without use until it sleeps or, where it cannot, is stopped; 0: never"
+    )
+    asleep_timeout: float | None = Field(None, ge=0, description="seconds asleep until it is stopped; 0: never")
     pin: bool = Field(False, description="never stopped to make room")
     preload: bool = Field(False, description="started with the manager")
     aliases: tuple[Annotated[str, Field(pattern=f"^{ALIAS}$")], ...] = Field((), description="other names")

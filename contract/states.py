@@ -18,6 +18,7 @@ class ModelState(StrEnum):
     READY = "ready"
     DRAINING = "draining"
     STOPPING = "stopping"
+    SLEEPING = "sleeping"  # on its way to sleep
     ASLEEP = "asleep"
     WAKING = "waking"
     FAILED = "failed"
@@ -40,10 +41,41 @@ class ModelStatus(BaseModel):
     usual_seconds: float | None = None
     reason: str | None = None
     log_tail: tuple[str, ...] = ()
-    memory: int = 0
+    memory: int = 0  # what it is booked with on each of its devices
+    used: int = 0  # what was measured there
+    peak: int = 0  # the most that was ever measured
+    host_memory: int = 0  # what it keeps in host memory while asleep
+    sleep_level: int | None = None
     device: str | None = None
+    devices: tuple[str, ...] = ()
     leases: int = 0
     created: int = 0
+
+
+class DeviceStatus(BaseModel):
+    """One device as the manager sees and books it now. Memory is bytes.
+
+    `budget` is what models may have in all, `booked` what they are booked with, `free` what the device says is free,
+    `others` what programs that are not ours use of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    kind: str
+    name: str
+    total: int
+    budget: int
+    free: int
+    booked: int
+    others: int
+    models: tuple[str, ...] = ()
+
+
+class DeviceList(BaseModel):
+    """The body of `GET /devices`."""
+
+    devices: tuple[DeviceStatus, ...]
 
 
 class ModelList(BaseModel):

@@ -51,18 +51,26 @@ async def serve_on(manager: Manager, listener: socket.socket) -> None:
     await manager.adopt()
     server = Server(uvicorn.Config(manager.app, log_config=None, access_log=False, lifespan="off", ws="none"))
     supervising = asyncio.create_task(manager.control.supervisor.run(), name="supervisor")
+    watching = asyncio.create_task(_watch(manager), name="watches")
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
     try:
         # Whichever ends first ends the manager: a supervisor that broke must not leave a server that answers.
-        await asyncio.wait({supervising, serving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({supervising, serving, watching}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         manager.control.changes.close()
         supervising.cancel()
+        watching.cancel()
         server.should_exit = server.force_exit = True
-        await asyncio.gather(serving, supervising, return_exceptions=True)
+        await asyncio.gather(serving, supervising, watching, return_exceptions=True)
         await manager.effects.client.aclose()
-    if not supervising.cancelled():
-        supervising.result()
+    for task in (supervising, watching):
+        if not task.cancelled():
+            task.result()
+
+
+async def _watch(manager: Manager) -> None:
+    """What the manager looks at all the time: `models.json`, and the devices' memory."""
+    await asyncio.gather(manager.watch.run(), manager.effects.sight.run())
 
 
 def _on_signals(manager: Manager) -> None:

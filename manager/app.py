@@ -5,7 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 from fastapi import FastAPI
@@ -16,21 +16,29 @@ from starlette.middleware import Middleware
 from contract.catalogue_file import parse_catalogue
 from contract.errors import ApiError
 from manager.access import TokenRequired, read_or_make_token
-from manager.assembly import Box, adoptable, build_models
+from manager.assembly import Box, adoptable, fit, fix_models
 from manager.broadcast import Broadcast
-from manager.control import Control, status_event
-from manager.devices import see_devices
+from manager.catalogue_watch import CatalogueWatch, read_bounded
+from manager.control import Control
+from manager.devices import DeviceSeen, see_devices
 from manager.effects import Effects
 from manager.engines import ENGINES
 from manager.engines.kind import EngineKind
 from manager.errors import api_error, http_exception, unexpected, validation_error
 from manager.events import Event
 from manager.hub import Hub
+from manager.ledger import Ledger, Limits
+from manager.lessons import LessonBook
+from manager.news import News
 from manager.routes import router
 from manager.runtimes.docker import DockerRuntime
 from manager.runtimes.process import ProcessRuntime
 from manager.runtimes.runtime import Runtime
+from manager.scheduler import Scheduler
 from manager.settings import ManagerSettings, engine_environment, fetch_environment
+from manager.sight import Sight
+from manager.specification import DeviceKind
+from manager.stall import Rules
 from manager.supervisor import Policy, Supervisor
 from manager.transitions import Transitions
 from manager.weights import WeightsStore
@@ -40,20 +48,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Manager:
-    """A manager that is ready to be served; `effects` and `control` belong together."""
+    """A manager that is ready to be served; its parts belong together. `watch` follows `models.json`."""
 
     app: FastAPI
     control: Control
     effects: Effects
+    watch: CatalogueWatch
 
     async def adopt(self) -> None:
         """Takes over matching engines of an earlier manager, and ends all others of this instance."""
+        supervisor = self.control.supervisor
+        devices = supervisor.transitions.ledger.devices
         for found in await self.control.runtime.found():
-            model = self.control.supervisor.models.get(found.model)
-            match = await asyncio.to_thread(adoptable, found, model, self.effects) if model else None
+            model = supervisor.models.get(found.model)
+            match = await asyncio.to_thread(adoptable, found, model.fixed, self.effects, devices) if model else None
             if match is not None:
                 log.info("adopting %s", found.container)
-                self.control.supervisor.adopt(found.model, *match)
+                supervisor.adopt(found.model, *match)
             else:
                 log.info("ending %s: it is not wanted as it is", found.container)
                 await self.control.runtime.stop(found.container, self.effects.stop_grace)
@@ -61,40 +72,73 @@ class Manager:
 
 def make_runtime(settings: ManagerSettings) -> Runtime:
     """The place where engines run, by its name in the settings."""
+    settings.hub_cache.mkdir(parents=True, exist_ok=True)  # engines are given it, empty or not
     if settings.runtime == "docker":
         host_name = socket.gethostname()
-        return DockerRuntime(settings.instance, settings.models_dir, settings.hub_dir, settings.logs_dir, host_name)
+        return DockerRuntime(settings.instance, settings.models_dir, settings.hub_cache, settings.logs_dir, host_name)
     return ProcessRuntime(
-        settings.run_dir, settings.engines_dir, settings.models_dir, settings.hub_dir, engine_environment()
+        settings.run_dir, settings.engines_dir, settings.models_dir, settings.hub_cache, engine_environment()
     )
 
 
 def make_manager(settings: ManagerSettings, runtime: Runtime, engines: Mapping[str, EngineKind] = ENGINES) -> Manager:
     """Raises CatalogueError for a bad `models.json`. Wants a running event loop."""
-    catalogue = parse_catalogue(settings.catalogue.read_bytes())
-    weights = WeightsStore(settings.models_dir, settings.hub_dir, runtime.inside)
-    devices = see_devices(settings.memory_reserve)
     events: asyncio.Queue[Event] = asyncio.Queue()
-    changes = Broadcast()
-    client = httpx.AsyncClient(timeout=settings.probe_timeout, trust_env=False)
-    hub = Hub(settings.hub_dir, fetch_environment(settings), offline=settings.hub_offline)
-    effects = Effects(runtime, client, weights, hub, devices, settings.stop_grace, events.put_nowait)
-    policy = Policy(
-        totals={device.id: device.total for device in devices},
-        fair_share=settings.fair_share,
-        settle=settings.settle,
-        shutdown_drain=settings.shutdown_drain,
+    effects = make_effects(settings, runtime, events)
+    box = Box(settings, engines, see_devices(), effects.weights)
+    catalogue = parse_catalogue(read_bounded(settings.catalogue))
+    fixed = fix_models(catalogue, box)
+    supervisor = make_supervisor(settings, effects, box, News(catalogue, Broadcast()), events)
+    supervisor.take(fixed)
+    control = Control(supervisor, runtime, supervisor.news.changes, events.put_nowait)
+    watch = CatalogueWatch(
+        settings.catalogue,
+        lambda changed: fix_models(changed, replace(box, devices=supervisor.transitions.ledger.devices)),
+        events.put_nowait,
+        settings.catalogue_poll,
     )
+    return Manager(make_app(control, read_or_make_token(settings.token_file)), control, effects, watch)
+
+
+def make_effects(settings: ManagerSettings, runtime: Runtime, events: asyncio.Queue[Event]) -> Effects:
+    """The edge of the control plane."""
+    return Effects(
+        runtime=runtime,
+        client=httpx.AsyncClient(timeout=settings.probe_timeout, trust_env=False),
+        weights=WeightsStore(settings.models_dir, settings.hub_cache, runtime.inside, settings.manifests_dir),
+        hub=Hub(settings.hub_cache, settings.manifests_dir, fetch_environment(settings), offline=settings.hub_offline),
+        book=LessonBook(settings.run_dir / "lessons.json"),
+        sight=Sight(events.put_nowait, time.monotonic),
+        stop_grace=settings.stop_grace,
+        post=events.put_nowait,
+    )
+
+
+def make_supervisor(
+    settings: ManagerSettings, effects: Effects, box: Box, news: News, events: asyncio.Queue[Event]
+) -> Supervisor:
+    """The owner of all engine state, with what it has seen of the box so far."""
+    ledger = Ledger(Limits(settings.memory_reserve, settings.gpu_memory_reserve, settings.memory_budget))
+    ledger.see(time.monotonic(), box.devices, ())
     supervisor = Supervisor(
-        build_models(catalogue, Box(settings, engines, devices, weights)),
-        Transitions(effects),
-        policy,
-        publish=lambda status: changes.send(status_event(status)),
+        Transitions(effects, ledger),
+        Scheduler(Rules(settings.fair_share, settings.memory_patience, sleep_memory(settings, box.devices))),
+        Policy(settings.settle, settings.shutdown_drain, settings.leases_per_model),
+        news,
+        refit=lambda devices: {
+            name: fit(model.fixed, devices, settings.memory_reserve) for name, model in supervisor.models.items()
+        },
         clock=time.monotonic,
         events=events,
     )
-    control = Control(supervisor, runtime, changes, catalogue, events.put_nowait)
-    return Manager(make_app(control, read_or_make_token(settings.token_file)), control, effects)
+    return supervisor
+
+
+def sleep_memory(settings: ManagerSettings, devices: tuple[DeviceSeen, ...]) -> int:
+    """Bytes of host memory that models asleep may keep: a quarter of it, where the settings do not say."""
+    if settings.sleep_memory is not None:
+        return settings.sleep_memory
+    return sum(device.total for device in devices if device.kind is DeviceKind.CPU) // 4
 
 
 def make_app(control: Control, token: str) -> FastAPI:

@@ -3,19 +3,19 @@
 Also what is adopted: engines that an earlier manager left, whose specification is still the wanted one.
 """
 
+import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.catalogue import Catalogue, ModelEntry, ModelType
 from contract.catalogue_file import CatalogueError, Problem
-from contract.states import ModelState
-from manager.devices import Device, lacking
+from manager.devices import DeviceSeen, lacking
 from manager.effects import Effects
 from manager.engines import engine_for
 from manager.engines.kind import EngineKind
-from manager.ledger import candidates, need_of
-from manager.model import Fixed, Model
+from manager.fixed import Fixed, Place
+from manager.needs import grant_of, places_of
 from manager.settings import ManagerSettings
 from manager.specification import EngineError, EngineSpec, Found
 from manager.weights import WeightsStore
@@ -27,58 +27,91 @@ class Box:
 
     settings: ManagerSettings
     engines: Mapping[str, EngineKind]
-    devices: tuple[Device, ...]
+    devices: tuple[DeviceSeen, ...]
     weights: WeightsStore
 
 
-def build_models(catalogue: Catalogue, box: Box) -> dict[str, Model]:
-    """Raises CatalogueError where an engine is unknown or refuses an entry's `args` or `env`."""
-    models = {name: _model(name, entry, box) for name, entry in catalogue.models.items()}
-    problems = [problem for model in models.values() if (problem := _problem(model, box)) is not None]
+def fix_models(catalogue: Catalogue, box: Box) -> dict[str, Fixed]:
+    """Raises CatalogueError for an unknown engine, one that refuses an entry's keys, and a container that two models
+    would have. Blocks on files.
+    """
+    models = {name: _fix(name, entry, box) for name, entry in catalogue.models.items()}
+    problems = [problem for fixed in models.values() if (problem := _problem(fixed, box)) is not None]
+    problems += _taken_containers(models)
     if problems:
         raise CatalogueError(tuple(problems))
     return models
 
 
-def _model(name: str, entry: ModelEntry, box: Box) -> Model:
-    kind = engine_for(box.engines, entry.type, entry.engine)
-    lacks = lacking(entry.requires, box.devices) if kind else f"no engine here serves the type {', '.join(entry.type)}"
-    idle_timeout = box.settings.idle_timeout if entry.idle_timeout is None else entry.idle_timeout
+def _fix(name: str, entry: ModelEntry, box: Box) -> Fixed:
+    settings = box.settings
+    size = box.weights.size_of(entry)
     fixed = Fixed(
         name=name,
         entry=entry,
-        kind=kind,
-        container=entry.container or f"{box.settings.instance}-{name}".lower(),
-        need=need_of(entry, box.weights.size_of(entry)),
-        devices=candidates(entry, box.devices),
-        idle_timeout=idle_timeout,
-        drain_bound=box.settings.drain_text if ModelType.TEXT in entry.type else box.settings.drain_media,
+        kind=engine_for(box.engines, entry.type, entry.engine),
+        container=entry.container or f"{settings.instance}-{name}".lower(),
+        grant=grant_of(entry, size),
+        declared=entry.memory is not None,
+        weights_size=size,
+        places=(),
+        idle_timeout=_timeout(entry.idle_timeout, settings.idle_timeout),
+        asleep_timeout=_timeout(entry.asleep_timeout, settings.asleep_timeout),
+        drain_bound=settings.drain_text if ModelType.TEXT in entry.type else settings.drain_media,
         created=int(time.time()),
-        lacks=lacks,
+        here=entry.source is None or entry.is_local or box.weights.find(entry) is not None,
     )
-    return Model(fixed, state=ModelState.UNAVAILABLE if lacks else ModelState.STOPPED)
+    return fit(fixed, box.devices, settings.memory_reserve)
 
 
-def _problem(model: Model, box: Box) -> Problem | None:
-    entry, kind = model.fixed.entry, model.fixed.kind
+def fit(fixed: Fixed, devices: tuple[DeviceSeen, ...], reserve: int) -> Fixed:
+    """The model on a box with such devices, of whose host memory engines never get `reserve` bytes. Pure."""
+    entry = fixed.entry
+    if fixed.kind is None:
+        lacks: str | None = f"no engine here serves the type {', '.join(entry.type)}"
+    else:
+        lacks = lacking(entry.requires, devices, reserve)
+    return replace(fixed, places=places_of(entry, devices), lacks=lacks)
+
+
+def _timeout(seconds: float | None, otherwise: float) -> float:
+    """As entries and settings write it -> seconds; 0 is never."""
+    return (otherwise if seconds is None else seconds) or math.inf
+
+
+def _problem(fixed: Fixed, box: Box) -> Problem | None:
+    entry, kind = fixed.entry, fixed.kind
     if entry.engine is not None and kind is None:
-        return Problem(f"{model.name}.engine", repr(entry.engine), f"write one of {', '.join(sorted(box.engines))}")
+        return Problem(f"{fixed.name}.engine", repr(entry.engine), f"write one of {', '.join(sorted(box.engines))}")
     wrong = kind.problem_with(entry) if kind else None
-    return Problem(model.name, "not allowed", wrong) if wrong else None
+    return Problem(fixed.name, "not allowed", wrong) if wrong else None
 
 
-def adoptable(found: Found, model: Model, effects: Effects) -> tuple[str, EngineSpec] | None:
-    """The device and specification that a running engine matches, or None where it is to be replaced."""
-    if not found.running or model.fixed.lacks is not None:
+def _taken_containers(models: Mapping[str, Fixed]) -> Iterator[Problem]:
+    """Without a `container`, one's name comes of the model's, in small letters: two models may come to the same."""
+    owners: dict[str, str] = {}
+    for name, fixed in models.items():
+        owner = owners.setdefault(fixed.container, name)
+        if owner != name:
+            yield Problem(f"{name}.container", fixed.container, f"taken by {owner}; give each its own")
+
+
+def adoptable(
+    found: Found, fixed: Fixed, effects: Effects, devices: tuple[DeviceSeen, ...]
+) -> tuple[Place, EngineSpec] | None:
+    """The place and specification that a running engine matches, or None where it is to be replaced."""
+    if not found.running or fixed.lacks is not None:
         return None
-    return next(_matching(found, model, effects), None)
+    return next(_matching(found, fixed, effects, devices), None)
 
 
-def _matching(found: Found, model: Model, effects: Effects) -> Iterator[tuple[str, EngineSpec]]:
-    for device in model.fixed.devices:
+def _matching(
+    found: Found, fixed: Fixed, effects: Effects, devices: tuple[DeviceSeen, ...]
+) -> Iterator[tuple[Place, EngineSpec]]:
+    for place in fixed.places:
         try:
-            spec = effects.specify(model.fixed, device)
+            spec = effects.specify(fixed, place, devices)
         except EngineError:  # its weights are gone or refused now
             continue
         if spec.hash == found.spec_hash and spec.container == found.container:
-            yield device, spec
+            yield place, spec

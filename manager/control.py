@@ -1,11 +1,8 @@
 """What the routes are given: the supervisor, the runtime's logs and the stream of changes."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from contract.catalogue import Catalogue
-from contract.states import ModelStatus
 from manager.broadcast import Broadcast
 from manager.events import Event
 from manager.runtimes.runtime import Runtime
@@ -19,18 +16,12 @@ class Control:
     supervisor: Supervisor
     runtime: Runtime
     changes: Broadcast
-    catalogue: Catalogue
     post: Callable[[Event], None]
 
-    @property
-    def catalogue_event(self) -> bytes:
-        entries = self.catalogue.model_dump(mode="json", exclude_defaults=True)["models"]
-        return b"event: catalogue\ndata: " + json.dumps(entries).encode() + b"\n\n"
+    def opening(self) -> tuple[bytes, ...]:
+        """What a new listener is told first."""
+        return self.supervisor.news.opening(self.supervisor.statuses())
 
     def lacks(self, name: str) -> str | None:
-        """What the box lacks for a model; it does not change while the manager runs."""
+        """What the box lacks for a model."""
         return self.supervisor.models[name].fixed.lacks
-
-
-def status_event(status: ModelStatus) -> bytes:
-    return b"event: model\ndata: " + status.model_dump_json().encode() + b"\n\n"

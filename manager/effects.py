@@ -1,24 +1,31 @@
-"""What the supervisor does to the world: engines begun and ended, leases admitted. News of it come back as events."""
+"""What the supervisor does to the world: engines, fetches, leases admitted. News of it come back as events."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
 
-from contract.catalogue import ModelEntry
-from manager.devices import Device
+from contract.sizes import show_bytes
+from manager.contents import wants_half
+from manager.devices import DeviceSeen
 from manager.engine import Engine, Prepare, Run
-from manager.engines.kind import Order
-from manager.events import Event, LeaseAdmitted
-from manager.hub import Hub, Report
+from manager.engines.kind import Order, Weights
+from manager.events import Event, LeaseAdmitted, PhaseReached, WeightsMeasured
+from manager.fetching import Fetching
+from manager.fixed import Fixed, Place, kind_of
+from manager.hashes import Report
+from manager.hub import Hub
 from manager.leases import Lease
-from manager.ledger import place
-from manager.model import Fixed
+from manager.lessons import LessonBook, Lessons
+from manager.needs import grant_of, placement_of
+from manager.reload import identity_of
 from manager.runtimes.runtime import Runtime
-from manager.specification import EngineError, EngineSpec
+from manager.sight import Sight
+from manager.specification import EngineError, EngineSpec, Placement
 from manager.weights import WeightsStore
 
 log = logging.getLogger(__name__)
@@ -26,57 +33,117 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Effects:
-    """The edge of the control plane. `post` hands events to the supervisor."""
+    """The edge of the control plane. `post` hands events to the supervisor, on the event loop."""
 
     runtime: Runtime
     client: httpx.AsyncClient
     weights: WeightsStore
     hub: Hub
-    devices: tuple[Device, ...]
+    book: LessonBook
+    sight: Sight
     stop_grace: float
     post: Callable[[Event], None]
-    _admissions: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    # One thread: what was learned last is written last.
+    _writer: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "lessons"))
 
-    def launch(self, fixed: Fixed, number: int, device: str) -> Engine:
-        """Begins a run on a device."""
-        return self._begin(self._run(fixed, number, lambda: self.specify(fixed, device)))
+    def fetch(self, fixed: Fixed, number: int) -> Fetching:
+        """Begins to bring the model's weights here."""
+        fetching = Fetching(fixed.name, number, partial(self._fetch, fixed, number), self.post)
+        fetching.begin()
+        return fetching
 
-    def adopt(self, fixed: Fixed, number: int, spec: EngineSpec) -> Engine:
+    def cancel(self, errand: Fetching) -> None:
+        errand.cancel()
+
+    def launch(self, fixed: Fixed, number: int, place: Place, devices: tuple[DeviceSeen, ...]) -> Engine:
+        """Begins a run on a place."""
+        prepare = partial(self._prepare, fixed, number, place, devices, self._reporter())
+        return self._begin(fixed, number, prepare, place)
+
+    def adopt(self, fixed: Fixed, number: int, place: Place, spec: EngineSpec) -> Engine:
         """Takes over an engine that an earlier manager started."""
-        return self._begin(self._run(fixed, number, lambda: spec, adopted=True))
+        return self._begin(fixed, number, lambda: spec, place, adopted=True)
+
+    def sleep(self, engine: Engine, level: int) -> None:
+        engine.sleep(level)
+
+    def wake(self, engine: Engine) -> None:
+        engine.wake()
 
     def end(self, engine: Engine) -> None:
         engine.end(self.stop_grace)
 
     def admit(self, spec: EngineSpec, run: int, lease: Lease) -> None:
         """Lets the lease's worker reach the engine; joining a network takes a moment."""
-        task = asyncio.create_task(self._admit(spec, run, lease), name=f"admission to {spec.model}")
-        self._admissions.add(task)
-        task.add_done_callback(self._admissions.discard)
+        self._run(self._admit(spec, run, lease), f"admission to {spec.model}")
 
-    def specify(self, fixed: Fixed, device: str) -> EngineSpec:
-        """The specification of a model on a device, its weights verified. Blocks on files; raises EngineError."""
+    def look(self) -> None:
+        """The devices' memory is looked at now, and not in a second."""
+        self.sight.look()
+
+    def sweep(self, wanted: frozenset[str]) -> None:
+        """Engines of this instance that nobody manages are ended."""
+        self._run(self._sweep(wanted), "sweep")
+
+    def recall(self, fixed: Fixed) -> Lessons:
+        """What earlier runs of the same model taught."""
+        return self.book.of(identity_of(fixed))
+
+    def remember(self, fixed: Fixed, lessons: Lessons) -> None:
+        self._writer.submit(self.book.keep, identity_of(fixed), lessons)
+
+    def specify(self, fixed: Fixed, place: Place, devices: Iterable[DeviceSeen]) -> EngineSpec:
+        """The specification of a model on a place. Blocks on files, but reads no weights; raises EngineError."""
         entry, kind = fixed.entry, fixed.engine_kind
-        placement = place(entry, device, fixed.need, self.devices)
-        if entry.source is None:
+        placement = self._placement(fixed, place, devices)
+        if entry.source is None and kind.needs_weights:
             port = entry.port or kind.default_port
             return EngineSpec(fixed.name, kind.name, fixed.container, port, placement=placement, external=True)
-        weights = self.weights.verified(entry)
+        weights = self.weights.verified(entry) if entry.source is not None else Weights("", 0)
         return kind.specify(Order(fixed.name, entry, fixed.container, weights, placement, self.runtime.inside))
 
-    def _run(self, fixed: Fixed, number: int, prepare: Prepare, *, adopted: bool = False) -> Run:
-        fetch = partial(self._fetch, fixed.entry)
-        return Run(fixed.name, number, fixed.container, fixed.engine_kind, fetch, prepare, adopted)
+    def _placement(self, fixed: Fixed, place: Place, devices: Iterable[DeviceSeen]) -> Placement:
+        try:
+            return placement_of(fixed, place, devices)
+        except KeyError as error:
+            raise EngineError("device_missing", f"the device {error.args[0]} is not there") from error
 
-    async def _fetch(self, entry: ModelEntry, report: Report) -> None:
-        """What is here is not fetched again; a local folder and a container made by others never are."""
-        if entry.source is not None and not entry.is_local and self.weights.find(entry) is None:
-            await self.hub.fetch(entry.source, entry.revision or "main", report)
+    def _prepare(
+        self, fixed: Fixed, number: int, place: Place, devices: tuple[DeviceSeen, ...], post: Callable[[Event], None]
+    ) -> EngineSpec:
+        """In a thread: the weights are what they were, and the specification says so."""
 
-    def _begin(self, run: Run) -> Engine:
+        def report(done: int, total: int) -> None:
+            phase = f"verifying weights, {show_bytes(done)} of {show_bytes(total)}"
+            post(PhaseReached(fixed.name, number, phase))
+
+        if fixed.entry.source is not None:
+            self.weights.verify(fixed.entry, report)
+        return self.specify(fixed, place, devices)
+
+    def _reporter(self) -> Callable[[Event], None]:
+        """Posts from another thread."""
+        loop = asyncio.get_running_loop()
+
+        def post(event: Event) -> None:
+            loop.call_soon_threadsafe(self.post, event)
+
+        return post
+
+    def _begin(self, fixed: Fixed, number: int, prepare: Prepare, place: Place, *, adopted: bool = False) -> Engine:
+        run = Run(fixed.name, number, fixed.container, fixed.engine_kind, prepare, kind_of(place), adopted)
         engine = Engine(run, self.runtime, self.client, self.post)
         engine.begin()
         return engine
+
+    async def _fetch(self, fixed: Fixed, number: int, report: Report) -> None:
+        """A local folder and a container made by others are never fetched."""
+        entry = fixed.entry
+        if entry.source is not None and not entry.is_local:
+            await self.hub.fetch(entry.source, entry.revision or "main", report, half=wants_half(entry))
+        size = await asyncio.to_thread(self.weights.size_of, entry)
+        self.post(WeightsMeasured(fixed.name, number, size, grant_of(entry, size)))
 
     async def _admit(self, spec: EngineSpec, run: int, lease: Lease) -> None:
         try:
@@ -85,3 +152,15 @@ class Effects:
             log.warning("%r is not admitted: %s", lease, error)
             return
         self.post(LeaseAdmitted(lease, run, endpoint))
+
+    async def _sweep(self, wanted: frozenset[str]) -> None:
+        try:
+            for name in await self.runtime.sweep(wanted):
+                log.warning("%s was nobody's and is removed", name)
+        except EngineError as error:  # the next sweep may find the place in order again
+            log.warning("nothing is swept: %s", error)
+
+    def _run(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -2,26 +2,29 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
 
 import httpx
 
-from manager.engines.kind import EngineKind
-from manager.events import EngineDied, EngineEnded, EngineEvent, EngineReady, Fetched, PhaseReached
-from manager.readiness import Readiness
+from manager.engines.kind import EngineKind, SleepLevel
+from manager.events import EngineAsleep, EngineAwake, EngineDied, EngineEnded, EngineEvent, EngineReady, PhaseReached
+from manager.racing import first_of
+from manager.readiness import Readiness, prove
 from manager.runtimes.runtime import Runtime
-from manager.specification import EngineError, EngineSpec, Failure
+from manager.slumber import SLEEP_FAILED, WAKE_FAILED, Slumber
+from manager.specification import DeviceKind, EngineError, EngineSpec, Failure
+from manager.watch import Watch
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 0.5
+START_FAILED = "engine_start_failed"
 TAIL_LINES = 40
 
 Post = Callable[[EngineEvent], None]
 Prepare = Callable[[], EngineSpec]
-# Makes sure that the weights are here; tells bytes and total while they come.
-Fetch = Callable[[Callable[[int, int], None]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,17 @@ class Run:
     number: int
     container: str
     kind: EngineKind
-    fetch: Fetch
     prepare: Prepare
+    device: DeviceKind
     adopted: bool = False
 
 
 class Engine:
-    """Starts or adopts an engine, watches it until it ends, and ends it when asked."""
+    """Starts or adopts an engine, puts it to sleep and wakes it when asked, watches it, and ends it when asked.
+
+    Of each run: `EngineReady` at most once; then `EngineAsleep` and `EngineAwake` as asked for; `EngineDied` where it
+    ends unasked after it was ready; `EngineEnded` last, and always.
+    """
 
     def __init__(self, run: Run, runtime: Runtime, client: httpx.AsyncClient, post: Post) -> None:
         self.run = run
@@ -46,6 +53,9 @@ class Engine:
         self.client = client
         self.post = post
         self._task: asyncio.Task[None] | None = None
+        self._sleep_wanted: asyncio.Queue[int] = asyncio.Queue()
+        self._wake_wanted = asyncio.Event()
+        self.watch = Watch(run.container, run.kind, runtime, client)
 
     def __repr__(self) -> str:
         return f"<Engine {self.run.model}, run {self.run.number}, in {self.run.container}>"
@@ -54,8 +64,16 @@ class Engine:
         self._task = asyncio.create_task(self._live(), name=f"engine {self.run.model}")
         self._task.add_done_callback(self._report_fault)
 
+    def sleep(self, level: int) -> None:
+        """Asks a ready engine to sleep; `EngineAsleep` follows, or the run's end. Of one that ended: nothing."""
+        self._sleep_wanted.put_nowait(level)
+
+    def wake(self) -> None:
+        """Asks an engine that sleeps to serve again; `EngineAwake` follows, or the run's end."""
+        self._wake_wanted.set()
+
     def end(self, grace: float) -> None:
-        """Asks for the end; `EngineEnded` follows when all traces are gone."""
+        """Asks for the end, whatever it does; `EngineEnded` follows when all traces are gone."""
         life = self._task
         if life is not None and life.done():
             return  # it has reported its end; its container's name may be the next run's by now
@@ -69,17 +87,17 @@ class Engine:
 
     async def _live(self) -> None:
         try:
-            await self.run.fetch(self._fetched)
-            spec = await asyncio.to_thread(self.run.prepare)
-            await self._make_ready(spec)
-            self.post(EngineReady(self.run.model, self.run.number, spec))
-            died = await self._watch()
-            # Told before anything is cleared away: who uses the engine learns of its death at once.
-            self.post(EngineDied(self.run.model, self.run.number, died))
-            failure = None
+            spec, endpoint = await self._make_ready()
         except EngineError as error:
-            failure = await self._with_tail(error.failure)
-        await self._finish(0, failure)
+            await self._finish(0, await self._with_tail(error.failure))
+            return
+        self.post(EngineReady(self.run.model, self.run.number, spec))
+        try:
+            await self._serve(endpoint)
+        except EngineError as error:
+            # Told before anything is cleared away: who uses the engine learns of its death at once.
+            self.post(EngineDied(self.run.model, self.run.number, await self._with_tail(error.failure)))
+        await self._finish(0, None)
 
     async def _cut_short(self, life: asyncio.Task[None] | None, grace: float) -> None:
         if life is not None:
@@ -88,28 +106,56 @@ class Engine:
             await asyncio.wait([life])
         await self._finish(grace, None)
 
-    async def _make_ready(self, spec: EngineSpec) -> None:
-        if not self.run.adopted:
+    async def _make_ready(self) -> tuple[EngineSpec, str]:
+        """The specification and the endpoint of an engine that serves. Raises EngineError."""
+        run = self.run
+        spec = await asyncio.to_thread(run.prepare)
+        if not run.adopted:
             self._report("creating the engine")
             await self.runtime.start(spec)
+        endpoint = await self.runtime.endpoint(spec, None)
         readiness = Readiness(
             self.client,
-            self.run.kind,
+            run.kind,
             exit_of=lambda: self.runtime.exit_of(spec.container),
             log_tail=lambda: self.runtime.tail(spec.container, TAIL_LINES),
         )
-        await readiness.wait(await self.runtime.endpoint(spec, None), self.run.model, self._report)
+        await readiness.wait(endpoint, self._report)
+        if run.adopted and not spec.external and run.kind.sleep_levels(run.device):
+            await self._refuse_sleeper(endpoint)
+        self._report("first token")
+        proof = partial(prove, self.client, endpoint, run.kind.probe(run.model), START_FAILED)
+        await self.watch.over(proof, START_FAILED, " while starting")
+        await self.watch.look(endpoint)
+        return spec, endpoint
 
-    async def _watch(self) -> Failure:
-        """Returns why the engine ended. A runtime that does not answer says nothing about the engine."""
+    async def _refuse_sleeper(self, endpoint: str) -> None:
+        """Nobody knows any more how deep it sleeps, and so neither what it holds nor how it is woken."""
+        if await Slumber(self.client, self.run.kind, self.run.model, endpoint).goes_on(START_FAILED):
+            raise EngineError(START_FAILED, "it slept when the manager came back, and is started anew")
+
+    async def _serve(self, endpoint: str) -> NoReturn:
+        """Awake and asleep by turns, as asked. Raises EngineError with the reason when the engine is to end."""
+        run = self.run
+        slumber = Slumber(self.client, run.kind, run.model, endpoint)
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            try:
-                ended = await self.runtime.exit_of(self.run.container)
-            except EngineError:
-                continue
-            if ended is not None:
-                return await self._with_tail(Failure("engine_died", str(ended)))
+            level = self._level(await self.watch.over(partial(self._until_sleep, endpoint)))
+            await self.watch.over(partial(slumber.begin, level), SLEEP_FAILED, " on its way to sleep")
+            self.post(EngineAsleep(run.model, run.number, level.level))
+            await self.watch.over(self._wake_wanted.wait)
+            self._wake_wanted.clear()
+            await self.watch.over(partial(slumber.end, level), WAKE_FAILED, " while waking")
+            self.post(EngineAwake(run.model, run.number))
+
+    def _level(self, number: int) -> SleepLevel:
+        levels = {level.level: level for level in self.run.kind.sleep_levels(self.run.device)}
+        if number not in levels:
+            raise EngineError(SLEEP_FAILED, f"{self.run.kind.name} has no sleep of level {number} on {self.run.device}")
+        return levels[number]
+
+    async def _until_sleep(self, endpoint: str) -> int:
+        """The level that is asked for. Raises EngineError when the engine hangs before."""
+        return await first_of(self._sleep_wanted.get, partial(self.watch.until_hung, endpoint))
 
     async def _with_tail(self, failure: Failure) -> Failure:
         if failure.log_tail:
@@ -132,11 +178,8 @@ class Engine:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("%r failed", self, exc_info=error)
-            failure = Failure("engine_start_failed", f"the manager could not run the engine: {error}")
+            failure = Failure(START_FAILED, f"the manager could not run the engine: {error}")
             self.post(EngineEnded(self.run.model, self.run.number, failure))
-
-    def _fetched(self, here: int, total: int) -> None:
-        self.post(Fetched(self.run.model, self.run.number, here, total))
 
     def _report(self, phase: str) -> None:
         self.post(PhaseReached(self.run.model, self.run.number, phase))

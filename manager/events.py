@@ -3,8 +3,12 @@
 `run` numbers the runs of one engine, so that news of a run that is over is told from news of the present one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from contract.catalogue import Catalogue
+from manager.devices import DeviceSeen
+from manager.fixed import Fixed
 from manager.leases import Lease
 from manager.specification import EngineSpec, Failure
 
@@ -39,6 +43,14 @@ class UnloadWanted:
 
 
 @dataclass(frozen=True)
+class KeepWanted:
+    """The model is to stay for so many seconds without use: inf is for ever, 0 is not at all."""
+
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Fetched:
     """So many bytes of the weights are here."""
 
@@ -46,6 +58,25 @@ class Fetched:
     run: int
     bytes: int
     total: int
+
+
+@dataclass(frozen=True)
+class WeightsMeasured:
+    """Weights that were fetched are so many bytes, and the engine may have `grant` bytes of its device for them."""
+
+    model: str
+    run: int
+    size: int
+    grant: int
+
+
+@dataclass(frozen=True)
+class FetchEnded:
+    """The weights are here, or `failure` says why they are not."""
+
+    model: str
+    run: int
+    failure: Failure | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +91,23 @@ class EngineReady:
     model: str
     run: int
     spec: EngineSpec
+
+
+@dataclass(frozen=True)
+class EngineAsleep:
+    """The engine has given its device's memory back; `level` is the engine's own word for how deep it sleeps."""
+
+    model: str
+    run: int
+    level: int
+
+
+@dataclass(frozen=True)
+class EngineAwake:
+    """The engine serves again."""
+
+    model: str
+    run: int
 
 
 @dataclass(frozen=True)
@@ -81,6 +129,29 @@ class EngineEnded:
 
 
 @dataclass(frozen=True)
+class MemorySeen:
+    """The devices' memory, no older than `at` on the supervisor's clock."""
+
+    at: float
+    devices: tuple[DeviceSeen, ...]
+
+
+@dataclass(frozen=True)
+class CatalogueRead:
+    """`models.json` says something new, and this is what it makes of each model."""
+
+    catalogue: Catalogue
+    fixed: Mapping[str, Fixed]
+
+
+@dataclass(frozen=True)
+class CatalogueRefused:
+    """`models.json` cannot be used as it stands; the last good one stays."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time has passed."""
 
@@ -90,18 +161,10 @@ class ShutdownWanted:
     """The manager is about to end: drain, then stop all engines."""
 
 
-Event = (
-    LeaseOpened
-    | LeaseClosed
-    | LeaseAdmitted
-    | LoadWanted
-    | UnloadWanted
-    | Fetched
-    | PhaseReached
-    | EngineReady
-    | EngineDied
-    | EngineEnded
-    | Tick
-    | ShutdownWanted
-)
-EngineEvent = Fetched | PhaseReached | EngineReady | EngineDied | EngineEnded
+EngineEvent = PhaseReached | EngineReady | EngineAsleep | EngineAwake | EngineDied | EngineEnded
+FetchEvent = Fetched | WeightsMeasured | FetchEnded
+LeaseChange = LeaseOpened | LeaseClosed | LeaseAdmitted
+Wish = LoadWanted | UnloadWanted | KeepWanted
+ModelEvent = LeaseChange | Wish | FetchEvent | EngineEvent
+CatalogueEvent = CatalogueRead | CatalogueRefused
+Event = ModelEvent | CatalogueEvent | MemorySeen | Tick | ShutdownWanted

@@ -1,116 +1,128 @@
-"""`python -m manager.fetch REPOSITORY REVISION CACHE`: weights from the hub into the hub's own cache layout.
+"""`python -m manager.fetch REPOSITORY REVISION CACHE MANIFESTS [half]`: weights from the hub into its own cache layout.
 
 A program of its own: it can be ended at any moment, it goes on where it stopped, and what the hub's client needs of
 memory is gone with it. It prints a JSON object a line: `{"bytes", "total"}` while it fetches, `{"error", "reason"}`
 where it fails. Only safetensors and what describes them are fetched: no code, no pickles; of a Diffusers pipeline
-only what its components load.
+only what its components load. The hub's listing, with the hashes of all files, is left in MANIFESTS.
 """
 
+import errno
 import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fnmatch import fnmatch
-from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx2
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 from contract.sizes import show_bytes
-from manager.pipelines import INDEX, PipelineError, components_of, files_to_fetch
-from manager.weights import unfinished_mark
+from manager.cache_layout import listing_key, unfinished_mark
+from manager.download import Download, Ended
+from manager.fetch_errors import KEPT, FetchError, explaining
+from manager.manifest import ManifestFolder
+from manager.repository import Offer, Wish, connect, offered, refuse_code_of
 
-WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 REPORT_SECONDS = 1.0
 SPARE_BYTES = 2**30  # what a fetch must leave free on the disk
-
-
-class FetchError(Exception):
-    """Raised where the weights cannot be had: a code, and a reason with the next step."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
+AT_ONCE = 4  # files
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def tell(**line: object) -> None:
     print(json.dumps(line), flush=True)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What is fetched of a repository at one commit: names and bytes of its files."""
-
-    commit: str
-    sizes: Mapping[str, int]
-
-
-@contextmanager
-def explaining(repository: str, revision: str) -> Iterator[None]:
-    """Raises FetchError, with the next step, for what the hub refuses."""
-    try:
-        yield
-    except GatedRepoError as error:
-        reason = f"{repository} asks for an account: accept its terms on the hub, then set HF_TOKEN"
-        raise FetchError("weights_gated", reason) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        reason = f"the hub has no {repository} at {revision}, or it is private: check `source`, or set HF_TOKEN"
-        raise FetchError("weights_missing", reason) from error
-
-
-def wanted_files(repository: str, revision: str) -> Listing:
-    """What is fetched of a repository. Raises FetchError."""
-    info = HfApi().model_info(repository, revision=revision, files_metadata=True)
-    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-    try:
-        names = files_to_fetch(sizes, pipeline_of(repository, revision)) if INDEX in sizes else model_files(sizes)
-    except PipelineError as error:
-        raise FetchError("weights_refused", f"{repository}: {error}") from error
-    if not any(name.endswith(".safetensors") for name in names):
-        raise FetchError("weights_refused", f"{repository} has no safetensors: choose a repository that has")
-    return Listing(info.sha or revision, {name: sizes[name] for name in names})
-
-
-def model_files(names: Iterable[str]) -> tuple[str, ...]:
-    """What is fetched of a repository that is no pipeline."""
-    return tuple(name for name in names if any(fnmatch(name, pattern) for pattern in WANTED))
-
-
-def pipeline_of(repository: str, revision: str) -> tuple[str, ...]:
-    """The components that the repository's index names. The cache is not touched: nothing of it is wanted yet."""
-    with TemporaryDirectory() as folder:
-        index = hf_hub_download(repository, INDEX, revision=revision, local_dir=folder)
-        return components_of(Path(index).read_bytes())
+def fetch(wish: Wish) -> None:
+    """Raises FetchError. What was fetched before it fails is kept for the next time, and marked as not finished."""
+    with explaining(wish.repository, wish.revision), connect() as client:
+        offer = offered(wish, client)
+        refuse_code_of(wish, offer, client)
+        (wish.folder / "blobs").mkdir(parents=True, exist_ok=True)
+        tell(bytes=offer.here, total=offer.total)
+        require_space(wish.cache, offer.total - offer.here)
+        with explaining_a_full_disk(wish, offer), reporting(offer):
+            bring(wish, offer, client)
+        tell(bytes=offer.total, total=offer.total)
 
 
 def require_space(folder: Path, missing: int) -> None:
     """Raises FetchError where the disk would be full before the fetch ends."""
     free = shutil.disk_usage(folder).free
-    if free < missing + SPARE_BYTES:
-        reason = f"{show_bytes(missing)} are to be fetched and {show_bytes(free)} are free in {folder}: make room"
+    if missing and free < missing + SPARE_BYTES:
+        reason = (
+            f"{show_bytes(missing)} are to be fetched, {show_bytes(SPARE_BYTES)} stay free, and {show_bytes(free)} are "
+            f"free in {folder}: make room for {show_bytes(missing + SPARE_BYTES - free)}"
+        )
         raise FetchError("disk_full", reason)
 
 
-def fetched_bytes(blobs: Path) -> int:
-    """Bytes that are here already, of whole files and of files under way."""
-    return sum(file.stat().st_size for file in blobs.glob("*") if file.is_file())
+def bring(wish: Wish, offer: Offer, client: httpx2.Client) -> None:
+    """What is half here is never taken for the model: its listing and the mark are there before its first file."""
+    mark = unfinished_mark(wish.folder, offer.commit)
+    mark.touch()
+    ManifestFolder(wish.manifests).keep_listing(listing_key(wish.repository, offer.commit), offer.listing)
+    transfer(wish, offer, client)
+    name_revision(wish, offer.commit)
+    mark.unlink(missing_ok=True)
+
+
+def transfer(wish: Wish, offer: Offer, client: httpx2.Client) -> None:
+    """All files, some at once; the first that fails for good ends the others. Raises what it raised."""
+    over = threading.Event()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        downloads = [Download(client, offer.place, file, over) for file in offer.files]
+        running = [pool.submit(download.run, wish.patience) for download in downloads]
+        try:
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:
+            over.set()
+            pool.shutdown(cancel_futures=True)
+        raise_first(running)
+
+
+def raise_first(ended: list[Future[None]]) -> None:
+    """Raises why a transfer failed: the failure, and not that others were ended for it."""
+    errors = [future.exception() for future in ended if not future.cancelled()]
+    first = next((error for error in errors if error is not None and not isinstance(error, Ended)), None)
+    if first is not None:
+        raise first
 
 
 @contextmanager
-def reporting(blobs: Path, total: int) -> Iterator[None]:
+def explaining_a_full_disk(wish: Wish, offer: Offer) -> Iterator[None]:
+    """Raises FetchError where something else has filled the disk meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        missing = show_bytes(offer.total - offer.here)
+        reason = f"the disk of {wish.cache} is full, and {missing} of {wish.repository} are missing: make room; {KEPT}"
+        raise FetchError("disk_full", reason) from error
+
+
+def name_revision(wish: Wish, commit: str) -> None:
+    """Which commit a branch or tag names, for all who read the cache; only once the files are here."""
+    if wish.revision == commit:
+        return
+    reference = wish.folder / "refs" / wish.revision
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    fresh = reference.with_name(f".{reference.name}.fresh")
+    fresh.write_text(commit)
+    fresh.replace(reference)
+
+
+@contextmanager
+def reporting(offer: Offer) -> Iterator[None]:
     """Tells how far the fetch is, each second."""
     over = threading.Event()
 
     def report() -> None:
         while not over.wait(REPORT_SECONDS):
-            tell(bytes=min(total, fetched_bytes(blobs)), total=total)
+            tell(bytes=offer.here, total=offer.total)
 
     teller = threading.Thread(target=report, daemon=True)
     teller.start()
@@ -121,33 +133,11 @@ def reporting(blobs: Path, total: int) -> Iterator[None]:
         teller.join()
 
 
-def fetch(repository: str, revision: str, cache: Path) -> None:
-    """Raises FetchError. What was fetched before it fails is kept for the next time, and marked as not finished."""
-    listing = wanted_files(repository, revision)
-    folder = cache / f"models--{repository.replace('/', '--')}"
-    blobs = folder / "blobs"
-    blobs.mkdir(parents=True, exist_ok=True)
-    total = sum(listing.sizes.values())
-    tell(bytes=min(total, fetched_bytes(blobs)), total=total)
-    require_space(cache, max(0, total - fetched_bytes(blobs)))
-    mark = unfinished_mark(folder, listing.commit)
-    mark.touch()
-    with reporting(blobs, total):
-        patterns = [escape(name) for name in listing.sizes]
-        snapshot_download(repository, revision=revision, cache_dir=cache, allow_patterns=patterns)
-    mark.unlink(missing_ok=True)
-    tell(bytes=total, total=total)
-
-
-def main(repository: str, revision: str, cache: str) -> int:
+def main(repository: str, revision: str, cache: str, manifests: str, *words: str) -> int:
     try:
-        with explaining(repository, revision):
-            fetch(repository, revision, Path(cache))
+        fetch(Wish(repository, revision, Path(cache), Path(manifests), half="half" in words))
     except FetchError as error:
         tell(error=error.code, reason=error.reason)
-        return 1
-    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        tell(error="hub_unreachable", reason=f"{repository} could not be fetched: {error}; what is here is kept")
         return 1
     return 0
 

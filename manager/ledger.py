@@ -1,37 +1,180 @@
-"""The memory that an engine is booked with, and the devices where it may run. Pure."""
+"""The memory of each device: what is there, what others use, and what each model was seen to take. Pure.
 
-from contract.catalogue import ModelEntry
-from manager.devices import Device
-from manager.specification import DeviceKind, Placement
+An engine's use is the device's difference around its start, its sleep or its waking, since figures of single processes
+are wrong in containers and on Windows. While something moves on a device, what others use is taken to be what it was.
+"""
 
-GIB = 2**30
-UNKNOWN_NEED = 8 * GIB
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+
+from manager.devices import DeviceSeen
+from manager.fixed import Place
+from manager.specification import DeviceKind
+from manager.stall import Track
+
+MOST_GROWTH = 1.5  # of what a model is booked with: what is more than that, others have taken meanwhile
 
 
-def need_of(entry: ModelEntry, weights_size: int) -> int:
-    """Bytes that a model needs on its device: what the entry says, else an estimate from its weights.
+@dataclass(frozen=True)
+class Limits:
+    """Bytes that engines never get, on the host and on each GPU, and the most that they get, by device id."""
 
-    The estimate adds a fifth for activations, and 2 GiB for contexts and the engine itself.
+    host_reserve: int
+    gpu_reserve: int
+    caps: Mapping[str, int] = field(default_factory=dict)
+
+    def most(self, device: DeviceSeen) -> int:
+        """What engines may have of the device at best."""
+        reserve = self.host_reserve if device.kind is DeviceKind.CPU else self.gpu_reserve
+        return max(0, min(self.caps.get(device.id, device.total), device.total - reserve))
+
+
+@dataclass
+class _Use:
+    """What one model takes by device: `used` now, `base` when it had settled, both empty until it was measured.
+
+    `settled_at` is None while it moves.
     """
-    if entry.memory is not None:
-        return entry.memory
-    if weights_size:
-        return weights_size * 6 // 5 + 2 * GIB
-    return entry.requires.gpu_memory or entry.requires.memory or UNKNOWN_NEED
+
+    place: Place
+    booked: int
+    used: dict[str, int] = field(default_factory=dict)
+    base: dict[str, int] = field(default_factory=dict)
+    settled_at: float | None = None
 
 
-def candidates(entry: ModelEntry, devices: tuple[Device, ...]) -> tuple[str, ...]:
-    """Devices where a model may run, best first: those it names, else GPUs, else the CPU."""
-    if entry.devices:
-        return entry.devices[:1]
-    gpus = tuple(device.id for device in devices if device.kind is DeviceKind.CUDA)
-    if gpus:
-        return gpus
-    return tuple(device.id for device in devices if device.kind is DeviceKind.CPU)
+@dataclass
+class _Account:
+    """One device. `others` is what programs that are not ours use, None before it was first seen."""
+
+    seen: DeviceSeen
+    seen_at: float
+    others: int | None = None
 
 
-def place(entry: ModelEntry, device_id: str, need: int, devices: tuple[Device, ...]) -> Placement:
-    """Where an engine runs once the scheduler gave it a device. Raises KeyError for a device that is not there."""
-    by_id = {device.id: device for device in devices}
-    device = by_id[device_id]
-    return Placement(device.kind, entry.devices or (device_id,), min(need, device.total), device.total)
+class Ledger:
+    """Owned by the supervisor. Times are its clock's seconds, memory is bytes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._accounts: dict[str, _Account] = {}
+        self._uses: dict[str, _Use] = {}
+        self._stale: dict[str, float] = {}  # since when something has moved there that was not looked at
+        self._changed_at: dict[str, float] = {}  # when the last of ours settled there or ended
+
+    def __repr__(self) -> str:
+        return f"<Ledger of {', '.join(self._accounts) or 'nothing seen yet'}>"
+
+    @property
+    def devices(self) -> tuple[DeviceSeen, ...]:
+        """As last seen."""
+        return tuple(account.seen for account in self._accounts.values())
+
+    def others(self, device: str) -> int:
+        """What programs that are not ours use."""
+        return self._accounts[device].others or 0
+
+    def used(self, model: str) -> int:
+        """What the model was seen to take, on the device where it takes most; 0 before it was measured."""
+        use = self._uses.get(model)
+        return max(use.used.values(), default=0) if use is not None else 0
+
+    def is_measured(self, model: str) -> bool:
+        """Whether all its devices were looked at since it settled."""
+        use = self._uses.get(model)
+        return use is not None and all(device in use.used for device in use.place)
+
+    def tracks(self) -> dict[str, Track]:
+        """Each device as the scheduler sees it."""
+        return {device: self._track(device, account) for device, account in self._accounts.items()}
+
+    def _track(self, device: str, account: _Account) -> Track:
+        most, total = self.limits.most(account.seen), account.seen.total
+        budget = max(0, min(most, total - (account.others or 0)))
+        return Track(most, budget, fresh=device not in self._stale, changed_at=self._changed_at.get(device, -inf))
+
+    # What happens to models
+
+    def moves(self, model: str, place: Place, booked: int) -> None:
+        """The model starts, wakes, goes to sleep or ends; what it takes is known again when it has settled."""
+        self._uses[model] = _Use(place, booked)
+
+    def settles(self, model: str, now: float) -> None:
+        """It is ready, or asleep: the next sight tells what it takes."""
+        use = self._uses.get(model)
+        if use is not None:
+            use.settled_at = now
+            self._disturb(use.place, now)
+
+    def adopts(self, model: str, place: Place, used: int, now: float) -> None:
+        """It was there before it could be measured."""
+        there = dict.fromkeys(place, used)
+        self._uses[model] = _Use(place, used, there, dict(there), settled_at=now)
+
+    def leaves(self, model: str, now: float) -> None:
+        """It is gone; whether its memory is back, the next sight tells."""
+        use = self._uses.pop(model, None)
+        if use is not None:
+            self._disturb(use.place, now)
+
+    def _disturb(self, place: Place, now: float) -> None:
+        self._stale.update(dict.fromkeys(place, now))
+        self._changed_at.update(dict.fromkeys(place, now))
+
+    # What is seen
+
+    def see(self, at: float, devices: Iterable[DeviceSeen], busy: Collection[str]) -> None:
+        """The devices as they were at `at` or later. `busy` are the models with requests."""
+        known, self._accounts = self._accounts, {}
+        for seen in devices:
+            if self._stale.get(seen.id, inf) < at:
+                del self._stale[seen.id]
+            before = known.get(seen.id)
+            account = _Account(seen, at, before.others if before is not None else None)
+            self._accounts[seen.id] = account
+            self._attribute(account, busy)
+
+    def _attribute(self, account: _Account, busy: Collection[str]) -> None:
+        """Whose memory is it?"""
+        device, taken = account.seen.id, account.seen.total - account.seen.free
+        here = {name: use for name, use in self._uses.items() if device in use.place}
+        if account.others is None:
+            account.others = max(0, taken - sum(use.used.get(device, 0) for use in here.values()))
+        if any(use.settled_at is None or use.settled_at >= account.seen_at for use in here.values()):
+            return
+        unmeasured = [use for use in here.values() if device not in use.used]
+        rest = taken - account.others - sum(use.used.get(device, 0) for use in here.values())
+        if unmeasured:
+            _split(unmeasured, device, max(0, rest))
+        elif rest > 0:
+            account.others += rest - _grow([use for name, use in here.items() if name in busy], device, rest)
+        else:
+            account.others = max(0, account.others + rest + _shrink(here.values(), device, -rest))
+
+
+def _split(uses: list[_Use], device: str, amount: int) -> None:
+    """Several that moved at once cannot be told apart: each gets its part of what they took, as they are booked."""
+    booked = sum(use.booked for use in uses) or 1
+    for use in uses:
+        use.used[device] = use.base[device] = amount * use.booked // booked
+
+
+def _grow(busy: list[_Use], device: str, amount: int) -> int:
+    """What of a growth is the doing of the one model that is at work; all else is others'."""
+    if len(busy) != 1:
+        return 0
+    use = busy[0]
+    grown = max(0, min(amount, int(use.booked * MOST_GROWTH) - use.used[device]))
+    use.used[device] += grown
+    return grown
+
+
+def _shrink(uses: Iterable[_Use], device: str, amount: int) -> int:
+    """What of a decrease is given back by models that had grown since they settled."""
+    given = 0
+    for use in uses:
+        part = min(amount - given, use.used[device] - use.base[device])
+        use.used[device] -= part
+        given += part
+    return given

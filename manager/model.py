@@ -1,74 +1,73 @@
-"""All that the supervisor knows about one model. Owned by the supervisor; others get `status()`."""
+"""All that the supervisor knows about one model, and what the scheduler sees of it. Owned by the supervisor."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
-from contract.catalogue import ModelEntry
-from contract.lease import Failed, Fetching, LeaseEvent, Queued, Starting
-from contract.sizes import show_bytes
-from contract.states import ModelState, ModelStatus
+from contract.states import ModelState
 from manager.engine import Engine
-from manager.engines.kind import EngineKind
+from manager.engines.kind import SleepLevel
+from manager.fetching import Fetching
+from manager.fixed import Fixed, Place
 from manager.leases import Lease
-from manager.scheduler import Stall
-from manager.specification import EngineError, EngineSpec, Failure
+from manager.lessons import Lessons
+from manager.needs import need_of
+from manager.specification import EngineSpec, Failure
+from manager.stall import Bed, Stall
 
 LONGEST_BACKOFF = 300.0
 KEPT_SECONDS = 900.0  # a want is kept so long after its caller came, as a request waits by default
 STEADY_SECONDS = 60.0  # an engine that served this long does not count as crashing in a loop
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """What the catalogue and the box say about a model; it does not change while the model is managed."""
-
-    name: str
-    entry: ModelEntry
-    kind: EngineKind | None
-    container: str
-    need: int
-    devices: tuple[str, ...]
-    idle_timeout: float
-    drain_bound: float
-    created: int
-    lacks: str | None = None
-
-    @property
-    def engine_kind(self) -> EngineKind:
-        """The engine of a model that can run here. Raises EngineError for one that cannot."""
-        if self.kind is None:
-            raise EngineError("model_unavailable", self.lacks or "no engine serves it")
-        return self.kind
+BYTES_A_SECOND = 2**29  # a guess at how fast weights are loaded, until it was seen
 
 
 @dataclass
 class Model:
-    """One model's state. Times are seconds of the supervisor's clock."""
+    """One model's state. Times are seconds of the supervisor's clock, memory is bytes.
+
+    `holds` is what it is booked with on each device of its place, `used` what was measured there; `sleep` is how it
+    sleeps or is about to. `successor` is what the catalogue wants it to be once its engine has ended; `removed`: it is
+    not in the catalogue any more.
+    """
 
     fixed: Fixed
+    lessons: Lessons = field(default_factory=Lessons)
     state: ModelState = ModelState.STOPPED
     phase: str | None = None
     fetched: tuple[int, int] = (0, 0)
+    here: bool = True
     run: int = 0
     engine: Engine | None = None
+    errand: Fetching | None = None
     spec: EngineSpec | None = None
-    device: str | None = None
+    place: Place = ()
+    holds: int = 0
+    used: int = 0
+    sleep: SleepLevel | None = None
+    after_drain: Bed | None = None
     leases: list[Lease] = field(default_factory=list)
     load_wanted_at: float | None = None
     left_behind_at: float | None = None  # a caller's want that was heard, and whose caller left: its load goes on
     unloaded_at: float = -inf
     started_at: float = 0
     ready_since: float = 0
+    asleep_since: float = 0
     last_used: float = 0
     drain_until: float = 0
-    usual_seconds: float | None = None
+    keep: float | None = None  # how long it stays unused, as its last caller wished
     failure: Failure | None = None
     failures: int = 0
     retry_at: float = 0
+    successor: Fixed | None = None
+    removed: bool = False
+    displaced: bool = False  # another model's engine still has its container
 
     @property
     def name(self) -> str:
         return self.fixed.name
+
+    @property
+    def need(self) -> int:
+        return need_of(self.fixed, self.lessons)
 
     @property
     def holders(self) -> tuple[Lease, ...]:
@@ -83,7 +82,26 @@ class Model:
     @property
     def wanted_since(self) -> float | None:
         """Since when the model is to be loaded, also for a caller who left; None where it is not."""
-        return self.awaited_since if self.awaited_since is not None else self.left_behind_at
+        awaited = self.awaited_since
+        return awaited if awaited is not None else self.left_behind_at
+
+    @property
+    def usual_seconds(self) -> float | None:
+        """How long what it does now takes as a rule, or None where that was never seen."""
+        waking = self.state in {ModelState.ASLEEP, ModelState.WAKING}
+        return self.lessons.wake_seconds if waking else self.lessons.start_seconds
+
+    @property
+    def host_held(self) -> int:
+        """Bytes that it keeps in host memory while it sleeps, or is to keep there when it has drained."""
+        bed = self.sleep or self.after_drain
+        return self.fixed.weights_size if bed is not None and bed.keeps_weights else 0
+
+    def sleep_levels(self) -> tuple[SleepLevel, ...]:
+        """How the running engine can sleep where it is, the lightest first."""
+        if self.spec is None or self.spec.external:
+            return ()
+        return self.fixed.engine_kind.sleep_levels(self.spec.placement.kind)
 
     def leave_behind(self, lease: Lease) -> None:
         """A caller leaves that waited. Loads belong to the manager: what it heard is loaded, unless unloaded since."""
@@ -113,74 +131,60 @@ class Model:
         """Forgets earlier failures, as somebody asked by hand."""
         self.state, self.failure, self.failures, self.retry_at = ModelState.STOPPED, None, 0, 0
 
+    def clear_run(self) -> None:
+        """Its engine is gone, and so is all that belonged to it."""
+        self.engine = self.spec = self.phase = self.sleep = self.after_drain = None
+        self.place, self.holds, self.used, self.keep = (), 0, 0, None
+        self.state = ModelState.STOPPED
+
+    def measured(self, weights_size: int, grant: int) -> None:
+        """Its weights are here now, and it is known how large they are."""
+        self.fixed = replace(self.fixed, weights_size=weights_size, grant=grant)
+        self.here = True
+
     def stall(self) -> Stall:
         """The model as the scheduler sees it."""
+        fixed = self.fixed
         return Stall(
             name=self.name,
             state=self.state,
-            need=self.fixed.need,
-            devices=self.fixed.devices,
-            device=self.device,
-            wanted_since=self.wanted_since,
+            need=self.need,
+            places=fixed.places,
+            grant=fixed.grant,
+            place=self.place,
+            holds=self.holds,
+            leaving=self._leaving(),
+            residue=self.lessons.residue,
+            weights=fixed.weights_size,
+            host_held=self.host_held,
+            beds=tuple(Bed(level.level, level.keeps_weights) for level in self.sleep_levels()),
+            here=self.here,
+            wanted_since=None if self.successor or self.removed or self.displaced else self.wanted_since,
             awaited=self.awaited_since is not None,
             leases=len(self.leases),
-            pinned=self.fixed.entry.pin,
+            pinned=fixed.entry.pin,
             last_used=self.last_used,
             ready_since=self.ready_since,
-            idle_timeout=self.fixed.idle_timeout,
+            asleep_since=self.asleep_since,
+            idle_timeout=fixed.idle_timeout if self.keep is None else self.keep,
+            asleep_timeout=fixed.asleep_timeout,
+            comeback=self._comeback(),
             retry_at=self.retry_at,
         )
 
-    def progress(self, now: float, position: int) -> LeaseEvent | None:
-        """What those who wait are told, or None where there is no news to wait for."""
+    def _leaving(self) -> int:
+        """How much of what it holds is on its way out."""
         match self.state:
-            case ModelState.QUEUED | ModelState.DRAINING | ModelState.STOPPING | ModelState.STOPPED:
-                return Queued(position=position)
-            case ModelState.FETCHING:
-                return Fetching(bytes=self.fetched[0], total=self.fetched[1] or None)
-            case ModelState.STARTING:
-                return Starting(
-                    phase=self.phase or "starting", seconds=self._seconds(now) or 0, usual_seconds=self.usual_seconds
-                )
+            case ModelState.STOPPING:
+                return self.holds
+            case ModelState.SLEEPING:
+                return self.holds - self.lessons.residue
+            case ModelState.DRAINING:
+                return self.holds - (self.lessons.residue if self.after_drain else 0)
             case _:
-                return None
+                return 0
 
-    def failed_event(self, now: float) -> Failed:
-        """Why the model is not ready, as a caller is told."""
-        if self.fixed.lacks is not None:
-            return Failed(code="model_unavailable", reason=f"{self.name} cannot run here: {self.fixed.lacks}")
-        failure = self.failure or Failure("engine_start_failed", "the engine did not start")
-        wait = max(0.0, self.retry_at - now)
-        return Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail, retry_after=wait)
-
-    def status(self, now: float) -> ModelStatus:
-        """A snapshot for people and proxies."""
-        fixed, entry = self.fixed, self.fixed.entry
-        starting = self.state is ModelState.STARTING
-        return ModelStatus(
-            name=self.name,
-            type=entry.type,
-            aliases=entry.aliases,
-            default_for=entry.default_for,
-            engine=fixed.kind.name if fixed.kind else "none",
-            container=fixed.container,
-            state=self.state,
-            phase=self._phase(),
-            seconds=self._seconds(now),
-            usual_seconds=self.usual_seconds if starting else None,
-            reason=fixed.lacks or (self.failure.reason if self.failure else None),
-            log_tail=self.failure.log_tail if self.failure else (),
-            memory=fixed.need,
-            device=self.device,
-            leases=len(self.leases),
-            created=fixed.created,
-        )
-
-    def _phase(self) -> str | None:
-        if self.state is ModelState.FETCHING:
-            here, total = self.fetched
-            return f"{show_bytes(here)} of {show_bytes(total)}"
-        return self.phase if self.state is ModelState.STARTING else None
-
-    def _seconds(self, now: float) -> float | None:
-        return float(round(now - self.started_at)) if self.state is ModelState.STARTING else None
+    def _comeback(self) -> float:
+        if self.sleep_levels() and self.lessons.wake_seconds is not None:
+            return self.lessons.wake_seconds
+        return self.lessons.start_seconds or 1 + self.need / BYTES_A_SECOND

@@ -1,16 +1,20 @@
-"""Which files of a Diffusers pipeline are loaded, by what its `model_index.json` says and by their names. Pure.
+"""Which files of a model are loaded, by their names and by what a pipeline's `model_index.json` says. Pure.
 
-A pipeline is a folder with that file and a folder for each component. Names are relative to it, with slashes.
+A Diffusers pipeline is a folder with that file and a folder for each component. Names are relative to it, with
+slashes. `half`: weights in fp16 are wanted where all components have them, since they are to be computed with in
+float16; otherwise the plain ones.
 PipelineError: it cannot be had without code or pickles, or not as it is; its message is what people are shown.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
 INDEX = "model_index.json"
+WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 # Where components may come from: the two libraries, and those of the first's own pipelines that bring models of
 # their own. Any other name is a module of the machine's, or code that lies in the model's folder.
 LIBRARIES = frozenset(
@@ -27,7 +31,8 @@ PLAIN = re.compile(r"(diffusion_pytorch_model|model)(-\d{5}-of-\d{5})?\.safetens
 HALF = re.compile(r"(diffusion_pytorch_model|model)(\.fp16(-\d{5}-of-\d{5})?|-\d{5}-of-\d{5}\.fp16)\.safetensors")
 # Weights in other libraries' forms that stand beside safetensors and are then never opened.
 TWIN = re.compile(r"(diffusion_pytorch|diffusion_flax|pytorch|flax|openvino)_model[.\w-]*\.(bin|msgpack)")
-SHARD_INDEX = re.compile(r"(diffusion_pytorch_model|model)\.safetensors\.index\.json")
+PLAIN_INDEX = re.compile(r"(diffusion_pytorch_model|model)\.safetensors\.index\.json")
+HALF_INDEX = re.compile(r"(diffusion_pytorch_model|model)\.(safetensors\.index\.fp16|fp16\.safetensors\.index)\.json")
 
 
 class PipelineError(ValueError):
@@ -56,28 +61,46 @@ def _is_component(name: str, value: object) -> bool:
     return True
 
 
-def loaded_weights(names: Iterable[str], components: Iterable[str]) -> tuple[str, ...]:
-    """The safetensors that an engine reads: the plain ones; of a component that has only them, those in fp16."""
+def model_files(names: Iterable[str]) -> tuple[str, ...]:
+    """What is read of a model that is no pipeline: safetensors and what describes them."""
+    return tuple(name for name in names if any(fnmatch(name, pattern) for pattern in WANTED))
+
+
+def pipeline_files(names: Iterable[str], components: Iterable[str], *, half: bool = False) -> tuple[str, ...]:
+    """What is read of a pipeline: its index, and of each component descriptions and one form of its safetensors."""
     folders = by_component(names, components)
-    return tuple(
-        f"{component}/{file}"
-        for component, files in folders.items()
-        for file in _matching(PLAIN, files) or _matching(HALF, files)
+    weights, index = _form(folders, half)
+    return (
+        INDEX,
+        *(
+            f"{component}/{file}"
+            for component, files in folders.items()
+            for file in files
+            if file in weights[component] or _describes(file, index[component])
+        ),
     )
 
 
-def files_to_fetch(names: Iterable[str], components: Iterable[str]) -> tuple[str, ...]:
-    """What of a repository's files an engine needs: the index, descriptions and plain safetensors of components.
+def loaded_weights(names: Iterable[str], components: Iterable[str], *, half: bool = False) -> tuple[str, ...]:
+    """The safetensors that an engine reads: the plain ones; of a component that has only them, those in fp16."""
+    weights, _ = _form(by_component(names, components), half)
+    return tuple(f"{component}/{file}" for component, files in weights.items() for file in files)
+
+
+def files_to_fetch(names: Iterable[str], components: Iterable[str], *, half: bool = False) -> tuple[str, ...]:
+    """What of a repository's files an engine needs.
 
     Raises PipelineError where a component has its weights in other forms only.
     """
-    folders = by_component(names, components)
-    for component, files in folders.items():
-        _require_plain(component, files)
-    chosen = [f"{component}/{file}" for component, files in folders.items() for file in files if _is_needed(file)]
+    every = tuple(names)
+    folders = by_component(every, components)
+    if not (half and _in_half(folders, half)):
+        for component, files in folders.items():
+            _require_plain(component, files)
+    chosen = pipeline_files(every, folders, half=half)
     if not any(name.endswith(".safetensors") for name in chosen):
         raise PipelineError("it has no safetensors: choose a repository that has")
-    return (INDEX, *chosen)
+    return chosen
 
 
 def refused_pickle(names: Iterable[str], components: Iterable[str]) -> str | None:
@@ -114,10 +137,34 @@ def _require_plain(component: str, files: Sequence[str]) -> None:
     )
 
 
-def _is_needed(file: str) -> bool:
+def _form(
+    folders: Mapping[str, Sequence[str]], half: bool
+) -> tuple[Mapping[str, Sequence[str]], Mapping[str, re.Pattern[str]]]:
+    """Component -> the files of its weights that are loaded, and component -> the name of their index of shards."""
+    in_half = _in_half(folders, half)
+    weights: dict[str, Sequence[str]] = {}
+    index: dict[str, re.Pattern[str]] = {}
+    for component, files in folders.items():
+        plain = [] if in_half else _matching(PLAIN, files)
+        weights[component] = plain or _matching(HALF, files)
+        index[component] = PLAIN_INDEX if plain or not weights[component] else HALF_INDEX
+    return weights, index
+
+
+def _in_half(folders: Mapping[str, Sequence[str]], half: bool) -> bool:
+    """Whether all components are loaded in fp16: all with weights have them so, and it is wanted or all there is.
+
+    The engine loads all components in one form, and chooses it by the same rule.
+    """
+    having = [files for files in folders.values() if any(PurePosixPath(file).suffix in WEIGHTS for file in files)]
+    all_plain = all(_matching(PLAIN, files) for files in having)
+    return bool(having) and (half or not all_plain) and all(_matching(HALF, files) for files in having)
+
+
+def _describes(file: str, index: re.Pattern[str]) -> bool:
     if ".index." in file:
-        return SHARD_INDEX.fullmatch(file) is not None
-    return PLAIN.fullmatch(file) is not None or PurePosixPath(file).suffix in DESCRIPTIONS
+        return index.fullmatch(file) is not None
+    return PurePosixPath(file).suffix in DESCRIPTIONS
 
 
 def _doubtful(files: Sequence[str]) -> Sequence[str]:

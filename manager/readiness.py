@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from manager.engines.kind import EngineKind
+from manager.engines.kind import EngineKind, Probe
 from manager.specification import EngineError, Exit
 
 POLL_SECONDS = 0.1
@@ -19,7 +19,7 @@ Report = Callable[[str], None]
 
 
 class Readiness:
-    """Watches one start. `exit_of` and `log_tail` are the runtime's, `report` is told each phase."""
+    """Watches one start. `exit_of` and `log_tail` are the runtime's."""
 
     def __init__(self, client: httpx.AsyncClient, kind: EngineKind, exit_of: ExitOf, log_tail: LogTail) -> None:
         self.client = client
@@ -27,8 +27,9 @@ class Readiness:
         self.exit_of = exit_of
         self.log_tail = log_tail
 
-    async def wait(self, endpoint: str, model: str, report: Report) -> None:
-        """Returns when the engine serves. Raises EngineError when it exits or its deadline passes."""
+    async def wait(self, endpoint: str, report: Report) -> None:
+        """Returns when the engine is healthy; `report` is told each phase. Raises EngineError when it exits or its
+        deadline passes."""
         deadline = time.monotonic() + self.kind.start_deadline
         read_log_at = 0.0
         while not await self.is_healthy(endpoint):
@@ -37,34 +38,32 @@ class Readiness:
                 report(phase_of(await self.log_tail(), self.kind.phases))
                 read_log_at = time.monotonic() + LOG_SECONDS
             await asyncio.sleep(POLL_SECONDS)
-        report("first token")
-        await self.probe(endpoint, model)
 
     async def is_healthy(self, endpoint: str) -> bool:
         try:
             answer = await self.client.get(endpoint + self.kind.health_path)
-        except httpx.TransportError:
+        except httpx.RequestError:
             return False
         return answer.status_code == httpx.codes.OK
-
-    async def probe(self, endpoint: str, model: str) -> None:
-        """The data-plane proof. Raises EngineError with the engine's own words where it fails."""
-        probe = self.kind.probe(model)
-        try:
-            answer = await self.client.post(endpoint + probe.path, json=dict(probe.body), timeout=PROBE_DEADLINE)
-        except httpx.TransportError as error:
-            raise EngineError("engine_start_failed", f"the probe got no answer: {type(error).__name__}") from error
-        if answer.status_code != httpx.codes.OK:
-            reason = f"the probe was answered with status {answer.status_code}: {answer.text[:500]}"
-            raise EngineError("engine_start_failed", reason)
 
     async def _raise_if_over(self, deadline: float) -> None:
         ended = await self.exit_of()
         if ended is not None:
             raise EngineError("engine_start_failed", f"{ended} while starting", await self.log_tail())
         if time.monotonic() >= deadline:
-            reason = f"not healthy within {self.kind.start_deadline:.0f} s"
+            reason = f"not healthy within {self.kind.start_deadline:g} s"
             raise EngineError("engine_start_timeout", reason, await self.log_tail())
+
+
+async def prove(client: httpx.AsyncClient, endpoint: str, probe: Probe, code: str) -> None:
+    """The data-plane proof. Raises EngineError of that code, with the engine's own words, where it fails."""
+    try:
+        answer = await client.post(endpoint + probe.path, json=dict(probe.body), timeout=PROBE_DEADLINE)
+    except httpx.RequestError as error:
+        raise EngineError(code, f"the probe got no answer: {type(error).__name__}") from error
+    if answer.status_code != httpx.codes.OK:
+        reason = f"the probe was answered with status {answer.status_code}: {answer.text[:500]}"
+        raise EngineError(code, reason)
 
 
 def phase_of(log: tuple[str, ...], phases: tuple[tuple[str, str], ...]) -> str:

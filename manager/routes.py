@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from contract.errors import ApiError, Origin
+from contract.keep import KeepWish
 from contract.lease import HEARTBEAT_SECONDS, Failed, Heartbeat, encode_event
-from contract.states import ModelList, ModelStatus
+from contract.states import DeviceList, ModelList, ModelStatus
 from manager.control import Control
 from manager.errors import not_found
-from manager.events import LeaseClosed, LeaseOpened, LoadWanted, UnloadWanted
+from manager.events import KeepWanted, LeaseClosed, LeaseOpened, LoadWanted, UnloadWanted
 from manager.leases import Lease
 from manager.streaming import EndlessResponse
 
@@ -30,8 +31,15 @@ def _status(control: Control, name: str) -> ModelStatus:
 
 
 @router.get("/health")
-async def health() -> dict[str, str]:
-    return {"status": "ok"}
+async def health(request: Request) -> dict[str, str]:
+    """Degraded: `models.json` as it stands is not in force, and `catalogue` says why."""
+    complaint = _control(request).supervisor.news.complaint
+    return {"status": "degraded", "catalogue": complaint} if complaint else {"status": "ok"}
+
+
+@router.get("/devices")
+async def devices(request: Request) -> DeviceList:
+    return DeviceList(devices=_control(request).supervisor.devices())
 
 
 @router.get("/models")
@@ -64,6 +72,15 @@ async def unload(request: Request, name: str) -> ModelStatus:
     return status
 
 
+@router.post("/models/{name}/keep", status_code=202)
+async def keep(request: Request, name: str, wish: KeepWish) -> ModelStatus:
+    """What a request's `keep_alive` or `ttl` asks for."""
+    control = _control(request)
+    status = _status(control, name)
+    control.post(KeepWanted(name, wish.lasting))
+    return status
+
+
 @router.get("/models/{name}/logs")
 async def logs(
     request: Request, name: str, lines: Annotated[int, Query(ge=1, le=10_000)] = 200, follow: bool = False
@@ -93,9 +110,8 @@ async def _log_of(control: Control, container: str, lines: int, follow: bool) ->
 
 async def _changes(control: Control) -> AsyncGenerator[bytes, None]:
     with control.changes.listen() as listener:
-        yield control.catalogue_event
-        statuses = ModelList(models=control.supervisor.statuses())
-        yield b"event: models\ndata: " + statuses.model_dump_json().encode() + b"\n\n"
+        for opening in control.opening():
+            yield opening
         while True:
             message = await control.changes.next_of(listener, HEARTBEAT_SECONDS)
             if message is None:

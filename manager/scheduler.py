@@ -1,191 +1,156 @@
-"""What to start, stop and drain next: a pure function of what is known, without asyncio and without a clock.
+"""What to start, wake, drain and put away next: stalls in, actions out; no asyncio, no effects, no clock of its own.
 
-The first waiting model that does not fit makes room for itself: idle models go first, least recently used before
-others; then busy ones that have had their share of time are drained. Whoever waits behind it on the same device
-does not overtake it, so a steady stream for one model cannot starve another. A want whose caller has left comes
-after all others, and no busy model is drained for it.
+The first waiting model that does not fit makes room for itself (`eviction.py`). Whoever waits behind it on the same
+devices does not overtake it, so a steady stream for one model cannot starve another; and a model that was waited for
+keeps its place for a fair share of time, so two that do not fit together take turns. A want whose caller has left
+comes after all others, and no busy model is drained for it. On one device one model moves at a time, and only after its
+memory was looked at: what a start takes is measured as the device's difference around it.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_left, insort
 
+from contract.sizes import show_bytes
 from contract.states import ModelState
+from manager.eviction import Room
+from manager.fixed import Place
+from manager.stall import MOVING, STARTABLE, Action, Fetch, Refuse, Rules, Stall, Start, Tracks, Wake
 
-OCCUPYING = frozenset(
-    {ModelState.FETCHING, ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelState.STOPPING}
-    | {ModelState.WAKING, ModelState.ASLEEP}
-)
-STARTABLE = frozenset({ModelState.STOPPED, ModelState.QUEUED, ModelState.FAILED})
+Key = tuple[bool, float, str]
 
 
-@dataclass(frozen=True)
-class Stall:
-    """One model as the scheduler sees it. Times are seconds of one monotonic clock, memory is bytes.
+class Scheduler:
+    """Keeps what it was told of each model, in the order in which they are waited for.
 
-    `wanted_since` is when the oldest waiting caller came, None where the model is not wanted; not `awaited`: the caller
-    has left. `devices` are where it may run, best first; `device` is where it is.
+    A decision looks at the models that are on a device and at the first of those that wait; its cost does not grow with
+    those that wait behind.
     """
 
-    name: str
-    state: ModelState
-    need: int
-    devices: tuple[str, ...]
-    device: str | None = None
-    wanted_since: float | None = None
-    awaited: bool = True
-    leases: int = 0
-    pinned: bool = False
-    last_used: float = 0
-    ready_since: float = 0
-    idle_timeout: float = 0
-    retry_at: float = 0
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self._stalls: dict[str, Stall] = {}
+        self._seated: dict[str, Stall] = {}
+        self._absent: dict[str, Stall] = {}
+        self._waiting: list[Key] = []
+
+    def __repr__(self) -> str:
+        return f"<Scheduler of {len(self._stalls)} models, {len(self._seated)} seated, {len(self._waiting)} waiting>"
+
+    def put(self, stall: Stall) -> None:
+        """What is known of a model now."""
+        self.remove(stall.name)
+        self._stalls[stall.name] = stall
+        if stall.place:
+            self._seated[stall.name] = stall
+        key = _key(stall)
+        if key is None:
+            return
+        if stall.here:
+            insort(self._waiting, key)
+        else:
+            self._absent[stall.name] = stall
+
+    def remove(self, name: str) -> None:
+        """The model is not managed any more."""
+        known = self._stalls.pop(name, None)
+        self._seated.pop(name, None)
+        self._absent.pop(name, None)
+        key = _key(known) if known is not None and known.here else None
+        if key is not None:
+            del self._waiting[bisect_left(self._waiting, key)]
+
+    def position(self, name: str) -> int:
+        """Of those that wait, 1 is next; 0 where it does not wait."""
+        stall = self._stalls.get(name)
+        key = _key(stall) if stall is not None else None
+        if stall is None or key is None:
+            return 0
+        return bisect_left(self._waiting, key) + 1
+
+    def decide(self, now: float, tracks: Tracks, *, may_evict: bool = True) -> tuple[Action, ...]:
+        """All that should happen now. Not `may_evict`: nothing that is ready is put away."""
+        room = Room(now, self._seated.values(), tracks, self.rules, may_evict=may_evict)
+        plan = _Plan(room)
+        self._fetch(plan, now)
+        for _, _, name in self._waiting:
+            if plan.claimed >= tracks.keys():
+                break
+            if self._stalls[name].retry_at <= now:
+                plan.seat(self._stalls[name])
+        room.rest_idle()
+        return tuple(room.actions)
+
+    def _fetch(self, plan: "_Plan", now: float) -> None:
+        if not self._absent:
+            return
+        busy = sum(stall.state is ModelState.FETCHING for stall in self._stalls.values())
+        wanted = sorted(key for stall in self._absent.values() if stall.retry_at <= now and (key := _key(stall)))
+        for _, _, name in wanted[: max(0, self.rules.fetches - busy)]:
+            plan.room.actions.append(Fetch(name))
 
 
-@dataclass(frozen=True)
-class Start:
-    name: str
-    device: str
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Only ever asked of a model that nobody uses."""
-
-    name: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Drain:
-    name: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Refuse:
-    """The model can never fit."""
-
-    name: str
-    why: str
-
-
-Action = Start | Stop | Drain | Refuse
-
-
-def decide(
-    now: float,
-    stalls: Iterable[Stall],
-    totals: Mapping[str, int],
-    *,
-    fair_share: float,
-    may_evict: bool = True,
-) -> tuple[Action, ...]:
-    """All that should happen now. `totals` are the bytes of each device; `fair_share` is seconds of guaranteed use."""
-    known = tuple(stalls)
-    plan = _Plan(now, known, totals, fair_share, may_evict)
-    waiting = [stall for stall in known if _may_start(stall, now)]
-    for stall in sorted(waiting, key=lambda stall: (not stall.awaited, stall.wanted_since, stall.name)):
-        plan.seat(stall)
-    for stall in known:
-        if may_evict and _idle_too_long(stall, now):
-            plan.stop(stall, "idle")
-    return tuple(plan.actions)
-
-
-def _may_start(stall: Stall, now: float) -> bool:
-    return stall.wanted_since is not None and stall.state in STARTABLE and stall.retry_at <= now
-
-
-def _idle_too_long(stall: Stall, now: float) -> bool:
-    idle = stall.state is ModelState.READY and stall.leases == 0 and not stall.pinned
-    return idle and stall.idle_timeout > 0 and now - stall.last_used >= stall.idle_timeout
+def _key(stall: Stall) -> Key | None:
+    """The place in the queue of a model that waits, or None."""
+    if stall.wanted_since is None or stall.state not in STARTABLE:
+        return None
+    return (not stall.awaited, stall.wanted_since, stall.name)
 
 
 class _Plan:
-    """The actions so far, and what they leave free."""
+    """One decision: who is seated where, and which devices somebody waits for."""
 
-    def __init__(
-        self, now: float, stalls: tuple[Stall, ...], totals: Mapping[str, int], fair_share: float, may_evict: bool
-    ) -> None:
-        self.now = now
-        self.stalls = stalls
-        self.totals = totals
-        self.fair_share = fair_share
-        self.may_evict = may_evict
-        self.actions: list[Action] = []
-        self.taken: dict[str, int] = dict.fromkeys(totals, 0)
-        self.leaving: dict[str, int] = dict.fromkeys(totals, 0)
-        self.claimed: set[str] = set()  # devices that somebody waits for: nobody overtakes there
-        self.going: set[str] = set()
-        for stall in stalls:
-            self._count(stall)
-
-    def _count(self, stall: Stall) -> None:
-        if stall.device is None or stall.state not in OCCUPYING:
-            return
-        self.taken[stall.device] += stall.need
-        if stall.state in {ModelState.DRAINING, ModelState.STOPPING}:
-            self.leaving[stall.device] += stall.need
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.claimed: set[str] = set()  # nobody overtakes there
+        self.unquiet = {device for stall in room.seated if stall.state in MOVING for device in stall.place}
+        self.stale = {device for device, track in room.tracks.items() if not track.fresh}
+        self.unquiet |= self.stale
 
     def seat(self, stall: Stall) -> None:
-        """Starts the model where it fits, else makes room on the best device where room can be made."""
-        possible = [device for device in stall.devices if stall.need <= self.totals.get(device, 0)]
+        """Starts or wakes the model where it fits, else makes room on the best place where room can be made."""
+        asleep = stall.state is ModelState.ASLEEP
+        places = (stall.place,) if asleep else stall.places
+        possible = [place for place in places if self.room.could_hold(stall, place)]
         if not possible:
-            most = max((self.totals.get(device, 0) for device in stall.devices), default=0)
-            self.actions.append(Refuse(stall.name, f"needs {stall.need} bytes, and no device has more than {most}"))
+            self._give_up(stall, self._never(stall))
             return
-        for device in possible:
-            if device not in self.claimed and self._free(device) >= stall.need:
-                self.actions.append(Start(stall.name, device))
-                self.taken[device] += stall.need
-                return
-        for device in possible:
-            if device not in self.claimed and self._make_room(device, stall):
-                break
-        self.claimed.update(possible)
+        open_places = [place for place in possible if self.claimed.isdisjoint(place)]
+        fitting = [place for place in open_places if self.room.fits(stall, place)]
+        quiet = next((place for place in fitting if self.unquiet.isdisjoint(place)), None)
+        if quiet is not None:
+            self._begin(stall, quiet, asleep=asleep)
+            return
+        if not fitting:
+            self._make_room(stall, open_places)
+        self.claimed.update(device for place in possible for device in place)
 
-    def stop(self, stall: Stall, why: str) -> None:
-        if stall.name not in self.going:
-            self.going.add(stall.name)
-            self.actions.append(Stop(stall.name, why))
+    def _make_room(self, stall: Stall, places: list[Place]) -> None:
+        """Not where something has just moved: what it left is known after the next look."""
+        known = [place for place in places if self.stale.isdisjoint(place)]
+        if not any(self.room.make(stall, place) for place in known) and len(known) == len(places):
+            self._despair(stall, places)
 
-    def _free(self, device: str) -> int:
-        return self.totals[device] - self.taken[device]
+    def _begin(self, stall: Stall, place: Place, *, asleep: bool) -> None:
+        self.room.actions.append(Wake(stall.name) if asleep else Start(stall.name, place))
+        self.room.take(stall, place)
+        self.unquiet.update(place)
 
-    def _make_room(self, device: str, wanted: Stall) -> bool:
-        """Whether enough is on its way out of the device, after asking for more if it was not."""
-        missing = wanted.need - self._free(device) - self.leaving[device]
-        evictable = [each for each in self._evictable(device) if wanted.awaited or not each.leases]
-        victims = choose_victims(evictable, missing)
-        if victims is None:
-            return False
-        for victim in victims:
-            self._evict(victim, device)
-        return True
+    def _despair(self, stall: Stall, places: list[Place]) -> None:
+        """Nothing that may go would make the room: its callers learn who holds it, and do not wait for ever."""
+        if places and all(self.room.is_hopeless(stall, place) for place in places):
+            self._give_up(stall, self.room.why_hopeless(stall, places[0]))
 
-    def _evict(self, victim: Stall, device: str) -> None:
-        self.going.add(victim.name)
-        self.leaving[device] += victim.need
-        self.actions.append(Drain(victim.name, "makes room") if victim.leases else Stop(victim.name, "makes room"))
+    def _give_up(self, stall: Stall, why: str) -> None:
+        """Who sleeps where it cannot wake is ended, where it may then start on another device."""
+        elsewhere = [place for place in stall.places if place != stall.place and self.room.could_hold(stall, place)]
+        if stall.place and any(not self.room.is_hopeless(stall, place) for place in elsewhere):
+            self.room.end(stall, "is to start on another device")
+        else:
+            self.room.actions.append(Refuse(stall.name, why))
 
-    def _evictable(self, device: str) -> tuple[Stall, ...]:
-        return tuple(
-            stall
-            for stall in self.stalls
-            if self.may_evict and stall.device == device and stall.name not in self.going and self._may_go(stall)
-        )
-
-    def _may_go(self, stall: Stall) -> bool:
-        had_its_share = stall.leases == 0 or self.now - stall.ready_since >= self.fair_share
-        return stall.state is ModelState.READY and not stall.pinned and had_its_share
-
-
-def choose_victims(evictable: Iterable[Stall], missing: int) -> tuple[Stall, ...] | None:
-    """The fewest of the idle, least recently used first, then of the busy, that free `missing` bytes; None if short."""
-    victims: list[Stall] = []
-    for stall in sorted(evictable, key=lambda stall: (stall.leases > 0, stall.last_used, stall.name)):
-        if missing <= 0:
-            break
-        victims.append(stall)
-        missing -= stall.need
-    return tuple(victims) if missing <= 0 else None
+    def _never(self, stall: Stall) -> str:
+        tracks = self.room.tracks
+        places = [place for place in stall.places if all(device in tracks for device in place)]
+        if not places:
+            return f"its device is not there: {', '.join(stall.places[0]) if stall.places else 'none'}"
+        most = max(min(tracks[device].most for device in place) for place in places)
+        return f"needs {show_bytes(stall.need)}, and engines may have at most {show_bytes(most)} of a device"

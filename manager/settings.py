@@ -5,18 +5,23 @@ Every field is `ROUNDHOUSE_` and its name in capitals, e.g. `ROUNDHOUSE_MODELS_D
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.sizes import ByteCount
+
+# The hub's own client reads these paths so.
+Expanded = Annotated[Path, AfterValidator(lambda path: Path(os.path.expandvars(path.expanduser())))]
+
+_CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 class ManagerSettings(BaseSettings):
     """Frozen once read. Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     manager_host: str = "127.0.0.1"
     manager_port: int = Field(8090, ge=0, le=65535)
@@ -24,17 +29,27 @@ class ManagerSettings(BaseSettings):
     runtime: Literal["docker", "process"] = "process"
     catalogue: Path = Path("models.json")
     models_dir: Path = Path("models")
-    hub_dir: Path = Path.home() / ".cache" / "huggingface"
+    hub_dir: Path | None = None  # in place of HF_HOME, and before HF_HUB_CACHE; the cache is the folder `hub` in it
     run_dir: Path = Path("run")
     engines_dir: Path = Path(".engines")
     token_file: Path = Path("run/token")
-    # Where engines fetch weights from is the manager's affair alone; both are what hub users already have set.
+    # What users of the hub have set already means here what it means everywhere.
+    hf_home: Expanded = Field(default_factory=lambda: _CACHES / "huggingface", validation_alias="HF_HOME")
+    hf_hub_cache: Expanded | None = Field(None, validation_alias=AliasChoices("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"))
+    hf_token_path: Expanded | None = Field(None, validation_alias="HF_TOKEN_PATH")
     hub_token: str | None = Field(None, validation_alias="HF_TOKEN", repr=False)
     hub_endpoint: str | None = Field(None, validation_alias="HF_ENDPOINT")
-    hub_offline: bool = Field(False, validation_alias="HF_HUB_OFFLINE")
+    hub_offline: bool = Field(False, validation_alias=AliasChoices("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
 
     memory_reserve: ByteCount = 2 * 2**30  # host memory that engines never get
+    gpu_memory_reserve: ByteCount = 2**29  # the same on each GPU
+    memory_budget: dict[str, ByteCount] = {}  # the most that engines may have in all, by device id
+    sleep_memory: ByteCount | None = None  # host memory for models asleep; None: a quarter of the host's
     idle_timeout: float = Field(1800, ge=0)  # for entries that say nothing; 0: never
+    asleep_timeout: float = Field(21_600, ge=0)  # for entries that say nothing; 0: never
+    leases_per_model: int = Field(1000, ge=1)  # that may be open at once
+    memory_patience: float = 20  # how long a model waits for memory that only others can give back
+    catalogue_poll: float = Field(1, gt=0)
     drain_text: float = 120
     drain_media: float = 900
     stop_grace: float = 30
@@ -47,12 +62,28 @@ class ManagerSettings(BaseSettings):
     def logs_dir(self) -> Path:
         return self.run_dir / "logs"
 
+    @property
+    def manifests_dir(self) -> Path:
+        """What weights were verified to hold."""
+        return self.run_dir / "manifests"
+
+    @property
+    def hub_cache(self) -> Path:
+        """The hub's cache itself: all of the hub's that engines see."""
+        if self.hub_dir is not None:
+            return self.hub_dir / "hub"
+        return self.hf_hub_cache or self.hf_home / "hub"
+
 
 def fetch_environment(settings: ManagerSettings) -> dict[str, str]:
     """The environment of the program that fetches weights: the only one that is given the hub's token."""
-    # Plain HTTP can go on where it stopped, and its progress can be seen; the hub's other protocol shows neither.
-    chosen = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    given = {"HF_TOKEN": settings.hub_token, "HF_ENDPOINT": settings.hub_endpoint}
+    chosen = {"HF_HUB_DISABLE_TELEMETRY": "1"}
+    given = {
+        "HF_TOKEN": settings.hub_token,
+        # Where `hf auth login` left one. The manager itself never reads it.
+        "HF_TOKEN_PATH": str(settings.hf_token_path or settings.hf_home / "token"),
+        "HF_ENDPOINT": settings.hub_endpoint,
+    }
     trust = {key: os.environ[key] for key in _TRUST if key in os.environ}
     return {**engine_environment(), **trust, **chosen, **{key: value for key, value in given.items() if value}}
 

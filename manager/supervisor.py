@@ -4,64 +4,71 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from contract.lease import Failed
-from contract.sizes import show_bytes
-from contract.states import ModelState, ModelStatus
+from contract.states import DeviceStatus, ModelState, ModelStatus
+from manager.callers import Callers, gone
+from manager.dispatch import SETTLING, act, told
 from manager.events import (
-    EngineDied,
-    EngineEnded,
-    EngineReady,
+    CatalogueRead,
+    CatalogueRefused,
     Event,
-    Fetched,
     LeaseAdmitted,
     LeaseClosed,
     LeaseOpened,
-    LoadWanted,
-    PhaseReached,
+    MemorySeen,
+    ModelEvent,
     ShutdownWanted,
     Tick,
-    UnloadWanted,
 )
+from manager.fixed import Fixed, Place
+from manager.lookout import Lookout, Refit
 from manager.model import Model
-from manager.scheduler import Action, Drain, Refuse, Start, Stop, decide
-from manager.specification import EngineSpec, Failure
-from manager.transitions import RUNNING, Transitions
+from manager.news import News
+from manager.reports import device_statuses, manager_stopping, status_of
+from manager.scheduler import Scheduler
+from manager.specification import EngineSpec
+from manager.succession import Succession, make_model
+from manager.transitions import Transitions
 
 TICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Times in seconds, as in the settings; `totals` are the bytes of each device that engines may share."""
+    """Times in seconds, as in the settings."""
 
-    totals: Mapping[str, int]
-    fair_share: float
     settle: float
     shutdown_drain: float
+    leases_per_model: int = 1000
+    sweep_every: float = 30
 
 
 class Supervisor:
-    """Owns the models. Everybody else posts events and listens to what is published."""
+    """Owns the models. Everybody else posts events and listens to the news."""
 
     def __init__(
         self,
-        models: Mapping[str, Model],
         transitions: Transitions,
+        scheduler: Scheduler,
         policy: Policy,
+        news: News,
         *,
-        publish: Callable[[ModelStatus], None],
+        refit: Refit,
         clock: Callable[[], float],
         events: asyncio.Queue[Event],
     ) -> None:
-        self.models = dict(models)
+        self.models: dict[str, Model] = {}
         self.transitions = transitions
+        self.scheduler = scheduler
         self.policy = policy
-        self.publish = publish
+        self.news = news
         self.clock = clock
         self.ended = asyncio.Event()
+        self._callers = Callers(transitions, policy.leases_per_model)
+        self._succession = Succession(self.models, transitions)
+        self._lookout = Lookout(self.models, transitions, self._succession, refit)
         self._events = events
-        self._published: dict[str, ModelStatus] = {}
-        self._opened_at = clock()
+        self._touched: set[str] = set()
+        self._opened_at = self._ticked_at = self._swept_at = clock()
         self._closing = False
 
     def __repr__(self) -> str:
@@ -70,17 +77,28 @@ class Supervisor:
 
     def statuses(self) -> tuple[ModelStatus, ...]:
         now = self.clock()
-        return tuple(model.status(now) for model in self.models.values())
+        return tuple(status_of(model, now) for model in self.models.values())
 
-    def adopt(self, name: str, device: str, spec: EngineSpec) -> None:
-        """Before `run`: an engine that an earlier manager left running."""
-        self.transitions.adopt(self.models[name], device, spec, self.clock())
+    def devices(self) -> tuple[DeviceStatus, ...]:
+        return device_statuses(self.transitions.ledger, self.models.values())
+
+    # Before `run`
+
+    def take(self, fixed: Mapping[str, Fixed]) -> None:
+        """The first catalogue."""
+        for name, each in fixed.items():
+            self.models[name] = make_model(each, self.transitions)
+            self._touched.add(name)
+
+    def adopt(self, name: str, place: Place, spec: EngineSpec) -> None:
+        """An engine that an earlier manager left running."""
+        self.transitions.adopt(self.models[name], place, spec, self.clock())
 
     async def run(self) -> None:
         """Handles events until the manager ends."""
         for model in self.models.values():
             if model.fixed.entry.preload:
-                self.transitions.load_wanted(model, self.clock())
+                self._callers.load_wanted(model, self.clock())
         while not self.ended.is_set():
             self.handle(await self._next_event())
 
@@ -95,109 +113,98 @@ class Supervisor:
         """One step: the event's own change, then all that follows from it."""
         now = self.clock()
         self._change(event, now)
-        for model in self.models.values():
-            self.transitions.end_drain(model, now)
-            model.forget_old_want(now)
+        if isinstance(event, Tick) or now - self._ticked_at >= TICK_SECONDS:
+            self._tick(now)
+        self._inform_scheduler()
         if self._closing:
             self._go_on_closing()
         else:
             self._decide(now)
-        self._tell_waiting(now)
-        self._publish_changes(now)
+        if isinstance(event, SETTLING):
+            self.transitions.effects.look()
+        self._tell(now)
 
-    def _change(self, event: Event, now: float) -> None:  # noqa: PLR0912  one case an event
-        transitions, models = self.transitions, self.models
+    def _change(self, event: Event, now: float) -> None:
         match event:
-            case LeaseOpened(lease) if self._closing:
-                lease.tell(_stopping())
-            case LeaseOpened(lease):
-                transitions.lease_opened(models[lease.model], lease, now)
-            case LeaseClosed(lease):
-                transitions.lease_closed(models[lease.model], lease, now)
-            case LeaseAdmitted(lease, run, endpoint):
-                transitions.lease_admitted(models[lease.model], lease, run, endpoint)
-            case LoadWanted(name):
-                transitions.load_wanted(models[name], now)
-            case UnloadWanted(name):
-                transitions.unload_wanted(models[name], now)
-            case Fetched(name, run, here, total):
-                transitions.fetched(models[name], run, here, total)
-            case PhaseReached(name, run, phase):
-                transitions.phase_reached(models[name], run, phase)
-            case EngineReady(name, run, spec):
-                transitions.engine_ready(models[name], run, spec, now)
-            case EngineDied(name, run, failure):
-                transitions.engine_died(models[name], run, failure, now)
-            case EngineEnded(name, run, failure):
-                transitions.engine_ended(models[name], run, failure, now)
+            case CatalogueRead(catalogue, fixed):
+                self._touched.update(self.models, fixed)  # before, so that those that it removes are among them
+                self._succession.apply(fixed, now)
+                self.news.catalogue_read(catalogue, self.statuses())
+            case CatalogueRefused(reason):
+                self.news.catalogue_refused(reason)
+            case MemorySeen(at, devices):
+                self._touched |= self._lookout.look(at, devices)
             case ShutdownWanted():
                 self._begin_closing(now)
             case Tick():
-                pass  # what time alone brings about is looked at after every event
+                pass
+            case LeaseOpened(lease) if self._closing:
+                lease.tell(manager_stopping())
+            case LeaseOpened(lease) if lease.model not in self.models:
+                lease.tell(gone(lease.model))
+            case LeaseOpened(lease) | LeaseClosed(lease) | LeaseAdmitted(lease, _, _):
+                self._of(lease.model, event, now)
+            case _:
+                self._of(event.model, event, now)
+
+    def _of(self, name: str, event: ModelEvent, now: float) -> None:
+        model = self.models.get(name)
+        if model is None:  # it is gone from the catalogue, and so is its engine
+            return
+        self._touched.add(name)
+        told(self._callers, model, event, now)
+        self._touched |= self._succession.settle(model)
+
+    def _tick(self, now: float) -> None:
+        """What time alone brings about."""
+        self._ticked_at = now
+        for model in self.models.values():
+            self.transitions.end_drain(model, now)
+            model.forget_old_want(now)
+            if model.state is not ModelState.STOPPED:
+                self._touched.add(model.name)
+        if now - self._swept_at >= self.policy.sweep_every:
+            self._swept_at = now
+            running = (model.fixed.container for model in self.models.values() if model.engine is not None)
+            self.transitions.effects.sweep(frozenset(running))
+
+    def _inform_scheduler(self) -> None:
+        for name in self._touched:
+            model = self.models.get(name)
+            if model is None:
+                self.scheduler.remove(name)
+                continue
+            wanted = model.wanted_since is not None
+            if model.state in {ModelState.STOPPED, ModelState.QUEUED}:
+                model.state = ModelState.QUEUED if wanted else ModelState.STOPPED
+            self.scheduler.put(model.stall())
 
     def _decide(self, now: float) -> None:
-        actions = decide(
-            now,
-            [model.stall() for model in self.models.values()],
-            self.policy.totals,
-            fair_share=self.policy.fair_share,
-            may_evict=now - self._opened_at >= self.policy.settle,
-        )
+        may_evict = now - self._opened_at >= self.policy.settle
+        actions = self.scheduler.decide(now, self.transitions.ledger.tracks(), may_evict=may_evict)
         for action in actions:
-            self._do(action, now)
+            act(self.transitions, action, self.models[action.name], now)
+            self._touched.add(action.name)
+        if actions:
+            self._inform_scheduler()
 
-    def _do(self, action: Action, now: float) -> None:
-        model = self.models[action.name]
-        match action:
-            case Start(_, device):
-                self.transitions.start(model, device, now)
-            case Stop():
-                self.transitions.stop(model)
-            case Drain():
-                self.transitions.drain(model, model.fixed.drain_bound, now)
-            case Refuse():
-                most = max(self.policy.totals.values(), default=0)
-                reason = f"needs {show_bytes(model.fixed.need)}, more than a device has ({show_bytes(most)})"
-                self.transitions.refuse(model, Failure("out_of_memory", reason), now)
-
-    def _tell_waiting(self, now: float) -> None:
-        """Positions and progress to all who wait."""
-        waiting = [model for model in self.models.values() if model.wanted_since is not None]
-        waiting.sort(key=lambda model: (model.awaited_since is None, model.wanted_since))
-        queued = [model for model in waiting if model.state not in RUNNING]
-        for model in queued:
-            if model.state is ModelState.STOPPED:
-                model.state = ModelState.QUEUED
-        for model in waiting:
-            event = model.progress(now, queued.index(model) + 1 if model in queued else 1)
-            for lease in model.leases:
-                if event is not None and not lease.holds:
-                    lease.tell(event)
-        for model in self.models.values():
-            if model.state is ModelState.QUEUED and model.wanted_since is None:
-                model.state = ModelState.STOPPED
-
-    def _publish_changes(self, now: float) -> None:
-        for model in self.models.values():
-            status = model.status(now)
-            if self._published.get(model.name) != status:
-                self._published[model.name] = status
-                self.publish(status)
+    def _tell(self, now: float) -> None:
+        for name in self._touched:
+            model = self.models.get(name)
+            if model is None:
+                self.news.forget(name)
+            else:
+                self.news.tell_of(model, now, self.scheduler.position(name))
+        self._touched.clear()
 
     def _begin_closing(self, now: float) -> None:
         self._closing = True
         for model in self.models.values():
             for lease in [lease for lease in model.leases if not lease.holds]:
-                lease.tell(_stopping())
-            if model.state is ModelState.READY:
-                self.transitions.drain(model, self.policy.shutdown_drain, now)
-            elif model.state in RUNNING:
-                self.transitions.stop(model)
+                lease.tell(manager_stopping())
+            self.transitions.put_away(model, self.policy.shutdown_drain, now)
+        self._touched.update(self.models)
 
     def _go_on_closing(self) -> None:
         if all(model.engine is None for model in self.models.values()):
             self.ended.set()
-
-
-def _stopping() -> Failed:
-    return Failed(code="manager_stopping", reason="the manager is stopping; ask again when it is back", retry_after=1)

@@ -1,98 +1,138 @@
-"""How one model's state changes with each event, and the effects that follow from it."""
+"""How one model's state changes as its engine starts, serves, sleeps, wakes and ends, and the effects that follow."""
 
 import logging
 
-from contract.lease import Drain, Failed, Ready
+from contract.lease import Drain, Failed
 from contract.states import ModelState
 from manager.effects import Effects
+from manager.fixed import Place
+from manager.learning import Learning
 from manager.leases import Lease
+from manager.ledger import Ledger
 from manager.model import Model
+from manager.reports import failed_event
 from manager.specification import EngineSpec, Failure
+from manager.stall import Bed
 
 log = logging.getLogger(__name__)
 
-SERVING = frozenset({ModelState.READY, ModelState.DRAINING})
-STARTING = frozenset({ModelState.STARTING, ModelState.FETCHING})
 RUNNING = frozenset({ModelState.READY, ModelState.STARTING, ModelState.FETCHING, ModelState.WAKING})
+# An engine that has served, and whose end is a death and not a failed start.
+ALIVE = frozenset({ModelState.READY, ModelState.DRAINING, ModelState.SLEEPING, ModelState.ASLEEP, ModelState.WAKING})
 
 
 class Transitions:
-    """Called by the supervisor alone. `now` is seconds of its clock."""
+    """Called by the supervisor and by `Callers` alone. `now` is seconds of the supervisor's clock."""
 
-    def __init__(self, effects: Effects) -> None:
+    def __init__(self, effects: Effects, ledger: Ledger) -> None:
         self.effects = effects
+        self.ledger = ledger
+        self.learning = Learning(effects, ledger)
 
-    def lease_opened(self, model: Model, lease: Lease, now: float) -> None:
-        lease.opened_at = now
-        if model.fixed.lacks is not None or (model.state is ModelState.FAILED and model.retry_at > now):
-            lease.tell(model.failed_event(now))
+    # Weights
+
+    def fetch(self, model: Model) -> None:
+        model.run += 1
+        model.state, model.fetched = ModelState.FETCHING, (0, 0)
+        model.errand = self.effects.fetch(model.fixed, model.run)
+
+    def fetched(self, model: Model, here: int, total: int) -> None:
+        if model.state is ModelState.FETCHING:
+            model.fetched = (here, total)
+
+    def fetch_ended(self, model: Model, failure: Failure | None, now: float) -> None:
+        if model.state is not ModelState.FETCHING:
             return
-        model.leases.append(lease)
-        if model.state is ModelState.READY:
-            self._admit(model, lease)
+        model.errand = None
+        model.state = ModelState.STOPPED
+        if failure is not None:
+            self.refuse(model, failure, now)
 
-    def lease_closed(self, model: Model, lease: Lease, now: float) -> None:
-        if lease in model.leases:
-            model.leases.remove(lease)
-            model.last_used = now
-            if not lease.holds and model.state is not ModelState.READY:
-                model.leave_behind(lease)
-        if model.state is ModelState.DRAINING and not model.holders:
-            self.stop(model)
+    # Starting
 
-    def lease_admitted(self, model: Model, lease: Lease, run: int, endpoint: str) -> None:
-        if run == model.run and model.state is ModelState.READY and lease in model.leases:
-            lease.tell(Ready(endpoint=endpoint))
+    def start(self, model: Model, place: Place, now: float) -> None:
+        self._begin_run(model, place, now)
+        self.ledger.moves(model.name, place, model.holds)
+        model.engine = self.effects.launch(model.fixed, model.run, place, self.ledger.devices)
 
-    def load_wanted(self, model: Model, now: float) -> None:
-        if model.fixed.lacks is None and model.state not in RUNNING:
-            model.load_wanted_at = now
-            model.retry_at = 0
-
-    def unload_wanted(self, model: Model, now: float) -> None:
-        model.forget_wants()
-        model.unloaded_at = now
-        if model.state is ModelState.READY and model.holders:
-            self.drain(model, model.fixed.drain_bound, now)
-        elif model.state in RUNNING:
-            self.stop(model)
-        elif model.state is ModelState.FAILED:
-            model.forgive()
-
-    def fetched(self, model: Model, run: int, here: int, total: int) -> None:
-        if run == model.run and model.state in STARTING:
-            model.state, model.fetched = ModelState.FETCHING, (here, total)
-
-    def phase_reached(self, model: Model, run: int, phase: str) -> None:
-        if run == model.run and model.state in STARTING:
-            model.state, model.phase = ModelState.STARTING, phase
-
-    def start(self, model: Model, device: str, now: float) -> None:
-        self._begin_run(model, device, now)
-        model.engine = self.effects.launch(model.fixed, model.run, device)
-
-    def adopt(self, model: Model, device: str, spec: EngineSpec, now: float) -> None:
-        self._begin_run(model, device, now)
+    def adopt(self, model: Model, place: Place, spec: EngineSpec, now: float) -> None:
+        """An engine that an earlier manager left; what it takes cannot be measured any more."""
+        self._begin_run(model, place, now)
+        self.ledger.adopts(model.name, place, model.lessons.peak or model.holds, now)
         model.phase = "adopting"
-        model.engine = self.effects.adopt(model.fixed, model.run, spec)
+        model.engine = self.effects.adopt(model.fixed, model.run, place, spec)
 
-    def engine_ready(self, model: Model, run: int, spec: EngineSpec, now: float) -> None:
-        if run != model.run or model.state is not ModelState.STARTING or model.engine is None:
+    def _begin_run(self, model: Model, place: Place, now: float) -> None:
+        model.run += 1
+        model.state, model.phase, model.place, model.holds = ModelState.STARTING, None, place, model.need
+        model.started_at = now
+
+    def phase_reached(self, model: Model, phase: str) -> None:
+        if model.state is ModelState.STARTING:
+            model.phase = phase
+
+    def engine_ready(self, model: Model, spec: EngineSpec, now: float) -> None:
+        if model.state is not ModelState.STARTING or model.engine is None:
             return
         if model.engine.run.adopted:
             log.info("%s is adopted", model.name)
         else:
             log.info("%s is ready after %.1f s", model.name, now - model.started_at)
-            model.usual_seconds = now - model.started_at
-        model.state, model.spec, model.failure = ModelState.READY, spec, None
+            self.learning.keep(model, model.lessons.after_start(now - model.started_at))
+            self.ledger.settles(model.name, now)
+        model.spec = spec
+        self._serve(model, now)
+
+    def _serve(self, model: Model, now: float) -> None:
+        model.state, model.failure = ModelState.READY, None
         model.ready_since = model.last_used = now
         model.forget_wants()
         for lease in model.leases:
-            self._admit(model, lease)
+            self.admit(model, lease)
 
-    def engine_died(self, model: Model, run: int, failure: Failure, now: float) -> None:
+    def admit(self, model: Model, lease: Lease) -> None:
+        if model.spec is not None:
+            self.effects.admit(model.spec, model.run, lease)
+
+    # Sleeping and waking
+
+    def sleep(self, model: Model, bed: Bed) -> None:
+        level = next((each for each in model.sleep_levels() if each.level == bed.level), None)
+        if level is None or model.engine is None:
+            self.stop(model)
+            return
+        model.state, model.sleep, model.after_drain = ModelState.SLEEPING, level, None
+        self.ledger.moves(model.name, model.place, model.holds)
+        self.effects.sleep(model.engine, level.level)
+
+    def engine_asleep(self, model: Model, now: float) -> None:
+        if model.state is not ModelState.SLEEPING:
+            return
+        log.info("%s is asleep, level %d", model.name, model.sleep.level if model.sleep else 0)
+        model.state, model.asleep_since, model.keep = ModelState.ASLEEP, now, None
+        self.ledger.settles(model.name, now)
+
+    def wake(self, model: Model, now: float) -> None:
+        if model.engine is None:
+            return
+        model.state, model.started_at, model.holds = ModelState.WAKING, now, model.need
+        self.ledger.moves(model.name, model.place, model.holds)
+        self.effects.wake(model.engine)
+
+    def engine_awake(self, model: Model, now: float) -> None:
+        if model.state is not ModelState.WAKING:
+            return
+        log.info("%s is awake after %.1f s", model.name, now - model.started_at)
+        self.learning.keep(model, model.lessons.after_wake(now - model.started_at))
+        model.sleep = None
+        self.ledger.settles(model.name, now)
+        self._serve(model, now)
+
+    # The end
+
+    def engine_died(self, model: Model, failure: Failure, now: float) -> None:
         """An engine that served is gone: who used it is told, who waits goes on waiting for the next run."""
-        if run != model.run or model.state not in SERVING:
+        if model.state not in ALIVE:
             return
         log.warning("%s died: %s", model.name, failure.reason)
         if model.served_steadily(now):
@@ -101,39 +141,59 @@ class Transitions:
         if model.failures == 1:
             model.retry_at = now  # one death is no loop: whoever asks next does not wait for the pause
         model.state = ModelState.STOPPING
-        for lease in model.holders:
-            self._dismiss(model, lease, Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail))
+        self.dismiss(model, model.holders, failure)
 
-    def engine_ended(self, model: Model, run: int, failure: Failure | None, now: float) -> None:
-        if run != model.run:
-            return
+    def engine_ended(self, model: Model, failure: Failure | None, now: float) -> None:
         asked = model.state is ModelState.STOPPING
         # It served an earlier manager, so its end says nothing against a start: who waits goes on waiting for one.
-        served_before = model.state in STARTING and model.engine is not None and model.engine.run.adopted
-        model.engine = model.spec = model.device = model.phase = None
-        model.state = ModelState.STOPPED
+        served_before = model.state is ModelState.STARTING and model.engine is not None and model.engine.run.adopted
+        self.ledger.leaves(model.name, now)
+        model.clear_run()
         if failure is not None and served_before:
             log.warning("%s could not be adopted: %s", model.name, failure.reason)
         elif failure is not None and not asked:
+            if failure.code == "weights_missing":
+                model.here = model.fixed.entry.is_local  # somebody emptied the cache: they are fetched again
             self.refuse(model, failure, now)
 
-    def drain(self, model: Model, seconds: float, now: float) -> None:
-        """No new request, at most `seconds` for those in flight, then the end."""
+    def drain(self, model: Model, bed: Bed | None, seconds: float, now: float) -> None:
+        """No new request, at most `seconds` for those in flight, then bed or the end."""
         log.info("%s drains for at most %.0f s", model.name, seconds)
-        model.state = ModelState.DRAINING
+        model.state, model.after_drain = ModelState.DRAINING, bed
         model.drain_until = now + seconds
         for lease in model.holders:
             lease.tell(Drain(seconds=seconds))
-        if not model.holders:
-            self.stop(model)
+        self.end_drain(model, now)
 
     def end_drain(self, model: Model, now: float) -> None:
         """What is left at the bound is cut: its lease fails, and the proxy ends its streams with an error."""
-        if model.state is not ModelState.DRAINING or now < model.drain_until:
+        if model.state is not ModelState.DRAINING or (model.holders and now < model.drain_until):
             return
-        for lease in model.holders:
-            self._dismiss(model, lease, Failed(code="drained", reason="the model was drained to make room"))
-        self.stop(model)
+        self.dismiss(model, model.holders, Failure("drained", "the model was drained to make room"))
+        if model.after_drain is not None:
+            self.sleep(model, model.after_drain)
+        else:
+            self.stop(model)
+
+    def put_away(self, model: Model, seconds: float, now: float) -> None:
+        """Whatever it does, it ends: drained first where it is used."""
+        match model.state:
+            case ModelState.FETCHING:
+                self._cancel_fetch(model)
+            case ModelState.READY if model.holders:
+                self.drain(model, None, seconds, now)
+            case ModelState.DRAINING:
+                model.after_drain = None
+            case ModelState.READY | ModelState.STARTING | ModelState.SLEEPING | ModelState.ASLEEP | ModelState.WAKING:
+                self.stop(model)
+            case ModelState.FAILED:
+                model.forgive()
+
+    def _cancel_fetch(self, model: Model) -> None:
+        if model.errand is not None:
+            self.effects.cancel(model.errand)
+        model.errand, model.state = None, ModelState.STOPPED
+        model.run += 1  # what it still tells is old news
 
     def stop(self, model: Model) -> None:
         model.state = ModelState.STOPPING
@@ -144,20 +204,15 @@ class Transitions:
         """The model cannot be made ready: all who wait are told why."""
         log.warning("%s failed: %s: %s", model.name, failure.code, failure.reason)
         model.failed(failure, now)
-        model.state = ModelState.FAILED
+        if model.engine is None:
+            model.state = ModelState.FAILED
         model.forget_wants()
         for lease in tuple(model.leases):
-            self._dismiss(model, lease, model.failed_event(now))
+            lease.tell(failed_event(model, now))
+        model.leases.clear()
 
-    def _begin_run(self, model: Model, device: str, now: float) -> None:
-        model.run += 1
-        model.state, model.phase, model.device = ModelState.STARTING, None, device
-        model.started_at = now
-
-    def _admit(self, model: Model, lease: Lease) -> None:
-        if model.spec is not None:
-            self.effects.admit(model.spec, model.run, lease)
-
-    def _dismiss(self, model: Model, lease: Lease, event: Failed) -> None:
-        lease.tell(event)
-        model.leases.remove(lease)
+    def dismiss(self, model: Model, leases: tuple[Lease, ...], failure: Failure) -> None:
+        """Their leases are over."""
+        for lease in leases:
+            lease.tell(Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail))
+            model.leases.remove(lease)

@@ -60,9 +60,11 @@ class Diffusers:
 
     name: str = "diffusers"
     default_for: frozenset[ModelType] = SERVED
+    needs_weights: bool = True
     default_port: int = 8000
     start_deadline: float = 600
     hang_timeout: float = 300  # one step of a large video model, or the decoding of its frames, takes minutes
+    fills_its_share: bool = False
     health_path: str = "/health"
     metrics: Metrics = METRICS
     phases: tuple[tuple[str, str], ...] = tuple(
@@ -77,11 +79,21 @@ class Diffusers:
     )
 
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
-        """Level 1 keeps the weights in host memory, level 2 drops them. On the CPU host memory is the device's."""
-        if device is DeviceKind.CPU:
-            return ()
-        wake = (Call("POST", "/wake_up"),)
-        return tuple(SleepLevel(level, (Call("POST", "/sleep", {"level": str(level)}),), wake) for level in (1, 2))
+        """Level 1 keeps the weights in host memory, level 2 drops them.
+
+        On the CPU host memory is the device's, so only level 2 gives any back. What stays is the process, and with it
+        all that a start takes but the reading of the weights.
+        """
+        levels = (2,) if device is DeviceKind.CPU else (1, 2)
+        return tuple(
+            SleepLevel(
+                level,
+                sleep=(Call("POST", "/sleep", {"level": str(level)}),),
+                wake=(Call("POST", "/wake_up"),),
+                keeps_weights=level == 1,
+            )
+            for level in levels
+        )
 
     def probe(self, name: str) -> Probe:
         """One step of what the model is for. Only the engine knows whether that takes a prompt, a picture or both."""

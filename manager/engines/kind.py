@@ -10,7 +10,7 @@ from manager.specification import DeviceKind, EngineSpec, Inside, Placement
 
 @dataclass(frozen=True)
 class Metrics:
-    """Names of Prometheus metrics; `progress` are counters that grow while work is done."""
+    """Names of Prometheus metrics; `progress` are those whose values change while work is done, and only then."""
 
     running: str
     waiting: str
@@ -27,20 +27,25 @@ class Probe:
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP call of a sleep or wake sequence."""
+    """One HTTP call of a sleep or wake sequence. `body` is sent as JSON, or nothing where it is None."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True)
 class SleepLevel:
-    """How an engine is put to sleep and woken again, call by call."""
+    """How an engine is put to sleep and woken again, call by call.
+
+    `keeps_weights` says that they stay in host memory meanwhile; if not, waking reads them from disk again.
+    """
 
     level: int
     sleep: tuple[Call, ...]
     wake: tuple[Call, ...]
+    keeps_weights: bool
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,24 @@ class EngineKind(Protocol):
     @property
     def default_for(self) -> frozenset[ModelType]: ...
     @property
+    def needs_weights(self) -> bool:
+        """Whether it has to be given weights: an entry without a `source` is then a container that others made."""
+        ...
+
+    @property
     def default_port(self) -> int: ...
     @property
     def start_deadline(self) -> float: ...
     @property
-    def hang_timeout(self) -> float: ...
+    def hang_timeout(self) -> float:
+        """How long it may have work and get nowhere, or not answer at all, until it counts as hung."""
+        ...
+
+    @property
+    def fills_its_share(self) -> bool:
+        """Whether it takes all the memory that it is granted; if not, it uses what its model needs."""
+        ...
+
     @property
     def metrics(self) -> Metrics: ...
     @property
@@ -110,7 +128,10 @@ class EngineKind(Protocol):
         """Words of the engine's log -> the phase of the start that they mark, in order."""
         ...
 
-    def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]: ...
+    def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
+        """The levels that it has on a device, the lightest first; none where it can only be stopped."""
+        ...
+
     def probe(self, name: str) -> Probe: ...
     def problem_with(self, entry: ModelEntry) -> str | None:
         """What is wrong with an entry's `args`, `env` and `defaults`, in words with the fix, or None."""

@@ -49,7 +49,25 @@ ENVIRONMENT = frozenset({"VLLM_LOGGING_LEVEL", "VLLM_ATTENTION_BACKEND", "OMP_NU
 METRICS = Metrics(
     running="vllm:num_requests_running",
     waiting="vllm:num_requests_waiting",
-    progress=("vllm:prompt_tokens_total", "vllm:generation_tokens_total"),
+    # A prompt is counted when the last of it is read. Until then only the room that it takes tells of the reading.
+    progress=("vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:kv_cache_usage_perc"),
+)
+
+SLEEP_LEVELS = (
+    SleepLevel(
+        1, sleep=(Call("POST", "/sleep", {"level": "1"}),), wake=(Call("POST", "/wake_up"),), keeps_weights=True
+    ),
+    SleepLevel(
+        2,
+        sleep=(Call("POST", "/sleep", {"level": "2"}),),
+        # Room for the weights, the weights, and only then the cache: waking all at once would serve from empty weights.
+        wake=(
+            Call("POST", "/wake_up", {"tags": "weights"}),
+            Call("POST", "/collective_rpc", body={"method": "reload_weights"}),
+            Call("POST", "/wake_up", {"tags": "kv_cache"}),
+        ),
+        keeps_weights=False,
+    ),
 )
 
 
@@ -59,9 +77,11 @@ class Vllm:
 
     name: str = "vllm"
     default_for: frozenset[ModelType] = frozenset({ModelType.TEXT})
+    needs_weights: bool = True
     default_port: int = 8000
     start_deadline: float = 1200
-    hang_timeout: float = 120
+    hang_timeout: float = 300  # on a CPU one step of a long prompt takes minutes, and only whole steps are counted
+    fills_its_share: bool = True
     health_path: str = "/health"
     metrics: Metrics = METRICS
     phases: tuple[tuple[str, str], ...] = (
@@ -75,19 +95,12 @@ class Vllm:
     )
 
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
-        """Level 1 keeps the weights in host memory, level 2 drops them and reads them again. Not on the CPU."""
-        if device is DeviceKind.CPU:
-            return ()
-        wake = Call("POST", "/wake_up")
-        reload = (
-            Call("POST", "/wake_up", {"tags": "weights"}),
-            Call("POST", "/collective_rpc", {"method": "reload_weights"}),
-            Call("POST", "/wake_up", {"tags": "kv_cache"}),
-        )
-        return (
-            SleepLevel(1, (Call("POST", "/sleep", {"level": "1"}),), (wake,)),
-            SleepLevel(2, (Call("POST", "/sleep", {"level": "2"}),), reload),
-        )
+        """Level 1 keeps the weights in host memory, level 2 drops them and reads them again. Not on the CPU.
+
+        Both drop the keys and values of the context. Falling asleep empties the prefix cache with them, and what
+        arrives while it sleeps waits, so nothing has to be emptied after waking.
+        """
+        return () if device is DeviceKind.CPU else SLEEP_LEVELS
 
     def probe(self, name: str) -> Probe:
         return Probe("/v1/completions", {"model": name, "prompt": "a", "max_tokens": 1, "temperature": 0})
@@ -116,7 +129,8 @@ class Vllm:
                 *as_flags(entry.args),
             ),
             env=_environment(order),
-            memory_limit=placement.memory + (4 if on_cpu else 16) * GIB,
+            # On GPUs: room for the weights of all of them, which sleep in host memory.
+            memory_limit=placement.memory * len(placement.devices) + (4 if on_cpu else 16) * GIB,
         )
 
 
@@ -141,6 +155,7 @@ def _cuda_arguments(order: Order) -> tuple[str, ...]:
     return (
         *("--gpu-memory-utilization", f"{share:.3f}"),
         *("--tensor-parallel-size", str(len(placement.devices))),
+        "--enable-sleep-mode",
     )
 
 
@@ -160,6 +175,10 @@ def _environment(order: Order) -> dict[str, str]:
         env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         # Threads that wait give their core away: spinning, two engines on one machine all but stop each other.
         env["OMP_WAIT_POLICY"] = "passive"
+    else:
+        # The routes that put it to sleep exist only so. With them come others that no stranger may call: none can,
+        # since an engine is reached by the manager and by its proxy, which sends it the OpenAI paths alone.
+        env["VLLM_SERVER_DEV_MODE"] = "1"
     return env
 
 

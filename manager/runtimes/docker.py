@@ -2,20 +2,28 @@
 
 import asyncio
 import functools
+import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from manager.runtimes.docker_api import DockerApi, LogStream, mapped
+from manager.runtimes.docker_api import USUAL_PATIENCE, DockerApi, LogStream, Patience, mapped
+from manager.runtimes.docker_engines import DockerEngines
+from manager.runtimes.docker_failures import FAILED
 from manager.runtimes.docker_options import INSIDE
 from manager.runtimes.logs import last_lines
 from manager.specification import EngineError, EngineSpec, Exit, Found
 
-THREADS = 8
+log = logging.getLogger(__name__)
+
+# Questions and orders have threads of their own: orders take long, and a daemon that hangs holds what asks it.
+LOOKING_THREADS = 8
+ACTING_THREADS = 32
 DAEMON_SECONDS = 30
 KEPT_LINES = 2000
 
@@ -31,13 +39,27 @@ class DockerRuntime:
 
     inside = INSIDE
 
-    def __init__(self, instance: str, models: Path, hub: Path, logs_dir: Path, host_name: str) -> None:
+    def __init__(
+        self,
+        instance: str,
+        models: Path,
+        hub: Path,
+        logs_dir: Path,
+        host_name: str,
+        *,
+        patience: Patience = USUAL_PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.instance = instance
         self.sources = {INSIDE.models: str(models.resolve()), INSIDE.hub: str(hub.resolve())}
         self.logs_dir = logs_dir
         self.host_name = host_name
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
-        self._api: DockerApi | None = None
+        self.patience = patience
+        self.clock = clock
+        self._looking = ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="docker looks")
+        self._acting = ThreadPoolExecutor(ACTING_THREADS, thread_name_prefix="docker acts")
+        self._engines: DockerEngines | None = None
+        self._answers = True
 
     async def open(self) -> None:
         self.logs_dir.mkdir(parents=True, exist_ok=True)
@@ -49,32 +71,39 @@ class DockerRuntime:
             reraise=True,
         ):
             with attempt:
-                self._api = await self._run(DockerApi, self.instance, self.sources, self.host_name)
+                self._engines = await self._run(self._looking, self._connect)
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False)
+        for threads in (self._looking, self._acting):
+            threads.shutdown(wait=False, cancel_futures=True)
+        if self._engines is not None:
+            self._engines.api.close()
 
     async def found(self) -> tuple[Found, ...]:
-        return await self._run(self.api.found)
+        return await self._look(self.engines.found)
 
     async def start(self, spec: EngineSpec) -> None:
-        await self._run(self.api.start, spec)
+        await self._run(self._acting, self.engines.start, spec)
 
     async def stop(self, container: str, grace: float) -> None:
-        await self._run(self._stop, container, grace)
+        await self._run(self._acting, self._stop, container, grace)
 
     async def exit_of(self, container: str) -> Exit | None:
-        return await self._run(self.api.exit_of, container)
+        return await self._look(self.engines.exit_of, container)
 
     async def endpoint(self, spec: EngineSpec, peer: str | None) -> str:
-        return f"http://{await self._run(self.api.address, spec.container, peer)}:{spec.port}"
+        address = await self._run(self._acting, self.engines.address, spec.container, peer)
+        return f"http://{address}:{spec.port}"
+
+    async def sweep(self, wanted: frozenset[str]) -> tuple[str, ...]:
+        return await self._run(self._acting, self.engines.sweep, wanted, self.clock())
 
     async def tail(self, container: str, lines: int) -> tuple[str, ...]:
-        log = await self._run(self.api.log, container, lines)
-        return tuple(log.decode(errors="replace").splitlines()) if log is not None else self._kept(container, lines)
+        said = await self._look(self.engines.log, container, lines)
+        return tuple(said.decode(errors="replace").splitlines()) if said is not None else self._kept(container, lines)
 
     async def logs(self, container: str, lines: int, follow: bool) -> AsyncIterator[bytes]:
-        stream = await self._run(self.api.log_stream, container, lines) if follow else None
+        stream = await self._look(self.engines.log_stream, container, lines) if follow else None
         if stream is None:
             for line in await self.tail(container, lines):
                 yield line.encode() + b"\n"
@@ -83,14 +112,31 @@ class DockerRuntime:
             yield chunk
 
     @property
-    def api(self) -> DockerApi:
-        assert self._api is not None, "open() comes first"
-        return self._api
+    def engines(self) -> DockerEngines:
+        assert self._engines is not None, "open() comes first"
+        return self._engines
 
-    async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def _connect(self) -> DockerEngines:
+        return DockerEngines(DockerApi(self.patience), self.instance, self.sources, self.host_name)
+
+    async def _look(self, question: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Says once in the log that the daemon is away, and once that it is back."""
+        try:
+            answer = await self._run(self._looking, question, *args, **kwargs)
+        except EngineError as error:
+            if self._answers and error.failure.code == FAILED:
+                log.warning("engines go on unwatched: %s", error)
+                self._answers = False
+            raise
+        if not self._answers:
+            log.info("Docker answers again")
+            self._answers = True
+        return answer
+
+    async def _run(self, threads: Executor, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """A call that has begun is waited for, cancelled or not: nobody acts on a container beside it."""
         loop = asyncio.get_running_loop()
-        result = loop.run_in_executor(self._threads, functools.partial(_mapped, work, *args, **kwargs))
+        result = loop.run_in_executor(threads, functools.partial(work, *args, **kwargs))
         try:
             return await asyncio.shield(result)
         except asyncio.CancelledError:
@@ -98,22 +144,23 @@ class DockerRuntime:
             raise
 
     def _stop(self, container: str, grace: float) -> None:
+        try:
+            self._keep_log(container)
+        except (EngineError, OSError) as error:  # a log driver that cannot be read, a full disk: it ends all the same
+            log.warning("the log of %s is not kept: %s", container, error)
+        self.engines.stop(container, grace)
+
+    def _keep_log(self, container: str) -> None:
         """The end of the log is kept: the container takes the rest with it."""
-        log = self.api.log(container, KEPT_LINES)
-        if log is not None:
-            self._log_file(container).write_bytes(log)
-        self.api.stop(container, grace)
+        said = self.engines.log(container, KEPT_LINES)
+        if said is not None:
+            self._log_file(container).write_bytes(said)
 
     def _kept(self, container: str, lines: int) -> tuple[str, ...]:
         return last_lines(self._log_file(container), lines)
 
     def _log_file(self, container: str) -> Path:
         return self.logs_dir / f"{container}.log"
-
-
-def _mapped(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    with mapped():
-        return work(*args, **kwargs)
 
 
 async def _chunks(stream: LogStream) -> AsyncIterator[bytes]:

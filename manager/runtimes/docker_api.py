@@ -1,33 +1,23 @@
-"""The one file that speaks to Docker: blocking calls, each safe to repeat, run on the runtime's threads.
+"""The one file that speaks to Docker: blocking verbs, each safe to repeat.
 
-A container's name is a lock: whoever creates it owns the engine. Missing, stopped already and not modified are
-success where they are what was wanted.
+Missing, stopped already and not modified are success where they are what was wanted. Foreign errors, and answers that
+make no sense, become EngineError here and nowhere else.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.models.containers import Container
-from docker.models.networks import Network
+import urllib3
+from docker.errors import APIError, DockerException, NotFound
 
-from manager.runtimes.docker_options import (
-    ENGINE_ROLE,
-    INSIDE,
-    LABEL_INSTANCE,
-    LABEL_MODEL,
-    LABEL_ROLE,
-    LABEL_SPEC,
-    create_options,
-    network_name,
-)
-from manager.specification import EngineError, EngineSpec, Exit, Found
+from manager.runtimes.docker_failures import FAILED, failure_of
+from manager.specification import EngineError, Exit
 
-API_TIMEOUT = 120
-NO_WAY_TO_THE_HOST = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+KEPT_CONNECTIONS = 40
 
 
 class LogStream(Protocol):
@@ -37,151 +27,182 @@ class LogStream(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that the daemon has to answer: a question, and an order that it has work with.
+
+    Questions are asked all the time and get a short bound, so that a daemon that hangs takes no thread for long.
+    """
+
+    look: float = 10
+    act: float = 120
+
+
+USUAL_PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
+class ContainerSeen:
+    """A container as the daemon describes it. `networks`: name -> its address there, empty unless it runs."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    running: bool  # a paused one runs
+    paused: bool
+    exit: Exit
+    networks: Mapping[str, str]
+    mounts: Mapping[str, str]  # folder inside -> volume name or host path
+
+
+@dataclass(frozen=True)
+class NetworkSeen:
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
 @contextmanager
 def mapped() -> Iterator[None]:
-    """Foreign errors become EngineError here and nowhere else."""
+    """Foreign errors become EngineError."""
     try:
         yield
-    except ImageNotFound as error:
-        raise EngineError("image_missing", f"{error.explanation}; run ./setup.sh to build or pull it") from error
-    except (DockerException, requests.RequestException) as error:
+    except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
         said = error.explanation if isinstance(error, APIError) else None
-        raise EngineError("docker_failed", f"Docker: {said or error}") from error
+        raise failure_of(str(said or error)) from error
+    except (AttributeError, LookupError, TypeError) as error:
+        raise EngineError(FAILED, f"Docker's answer makes no sense: {error!r}") from error
 
 
 class DockerApi:
-    """One instance's containers and networks. `sources`: folder inside engines -> host path or volume name."""
+    """Verbs on containers and networks, named by id unless they say otherwise."""
 
-    def __init__(self, instance: str, sources: Mapping[str, str], host_name: str) -> None:
-        self.instance = instance
-        self.sources = dict(sources)
-        self.host_name = host_name
-        self._joined: set[tuple[str, str]] = set()
-        with mapped():
-            self.client = docker.DockerClient.from_env(timeout=API_TIMEOUT)
-            self.client.ping()
-        own = self.find(host_name)
-        # A manager on the host reaches engines by the bridge's address; in a container it needs none, and without
-        # one an engine does not reach the host either.
-        self._network_options = NO_WAY_TO_THE_HOST if own is not None else {}
-        if own is not None:
-            self._learn_host_places(own)
-
-    def _learn_host_places(self, own: Container) -> None:
-        """Siblings are created with host paths: a manager in a container reads its own mounts for them."""
-        mounts = {mount["Destination"]: mount for mount in own.attrs["Mounts"]}
-        for inside in (INSIDE.models, INSIDE.hub):
-            mount = mounts.get(inside)
-            if mount is not None:
-                self.sources[inside] = mount["Name"] if mount["Type"] == "volume" else mount["Source"]
-
-    def found(self) -> tuple[Found, ...]:
-        ours: dict[str, str | list[str] | bool] = {"label": [f"{LABEL_INSTANCE}={self.instance}", LABEL_MODEL]}
-        containers = self.client.containers.list(all=True, filters=ours, ignore_removed=True)
-        return tuple(
-            Found(each.labels[LABEL_MODEL], str(each.name), each.labels[LABEL_SPEC], each.status == "running")
-            for each in containers
+    @mapped()
+    def __init__(self, patience: Patience) -> None:
+        looking, acting = (
+            docker.DockerClient.from_env(timeout=seconds, max_pool_size=KEPT_CONNECTIONS)  # type: ignore[arg-type]
+            for seconds in (patience.look, patience.act)
         )
+        looking.ping()
+        self._looking = looking.api
+        self._acting = acting.api
+        self._making = acting.containers
 
-    def start(self, spec: EngineSpec) -> None:
-        present = self.find(spec.container)
-        if spec.external:
-            self._start_external(spec, present)
-            return
-        if present is not None:
-            self._refuse_foreign(present)
-            self.stop(spec.container, 0)
-        self._network(spec.container)
-        options: dict[str, Any] = create_options(spec, self.instance, self.sources)
-        self.client.containers.create(spec.image, **options).start()
+    def close(self) -> None:
+        for client in (self._looking, self._acting):
+            client.close()
 
-    def _start_external(self, spec: EngineSpec, container: Container | None) -> None:
-        if container is None:
-            reason = f"no container is named {spec.container}; make it first, or give {spec.model} a source"
-            raise EngineError("container_missing", reason)
-        network = self._network(spec.container)
-        if network.name not in container.attrs["NetworkSettings"]["Networks"]:
-            network.connect(container)
-        container.start()
-
-    def stop(self, container: str, grace: float) -> None:
-        """Ends the container; removes it where it is ours; an external one is only stopped."""
-        found = self.find(container)
-        if found is not None:
-            try:
-                found.stop(timeout=round(grace))
-                if found.labels.get(LABEL_INSTANCE) == self.instance:
-                    found.remove(force=True)
-            except NotFound:  # removed behind our back: that is what was wanted
-                pass
-        self._remove_network(container)
-        self._joined = {pair for pair in self._joined if pair[0] != container}
-
-    def exit_of(self, container: str) -> Exit | None:
-        found = self.find(container)
-        if found is None:
-            return Exit(None)
-        state = found.attrs["State"]
-        return None if state["Running"] else Exit(state["ExitCode"], state["OOMKilled"])
-
-    def log(self, container: str, lines: int) -> bytes | None:
-        """The end of a container's log, or None where the container is gone."""
-        found = self.find(container)
-        return found.logs(tail=lines) if found is not None else None
-
-    def log_stream(self, container: str, lines: int) -> LogStream | None:
-        found = self.find(container)
-        return found.logs(tail=lines, stream=True, follow=True) if found is not None else None
-
-    def address(self, container: str, peer: str | None) -> str:
-        """The engine's address on its own network, once `peer` (None: the manager) is on that network too."""
-        found = self.find(container)
-        if found is None:
-            raise EngineError("engine_died", "the engine's container is gone")
-        member = peer or self.host_name
-        if (container, member) not in self._joined:
-            self._join(container, member)
-            self._joined.add((container, member))
-        return str(found.attrs["NetworkSettings"]["Networks"][network_name(container)]["IPAddress"])
-
-    def _join(self, container: str, member: str) -> None:
-        """Only proxies and managers of this instance join; who is on the host needs no joining."""
-        other = self.find(member)
-        if other is None or other.labels.get(LABEL_INSTANCE) != self.instance:
-            return
-        name = network_name(container)
-        if other.labels.get(LABEL_ROLE) != ENGINE_ROLE and name not in other.attrs["NetworkSettings"]["Networks"]:
-            self.client.networks.get(name).connect(other)
-
-    def _network(self, container: str) -> Network:
-        existing = self._networks(container)
-        if existing:
-            return existing[0]
-        return self.client.networks.create(
-            network_name(container),
-            internal=True,
-            check_duplicate=True,
-            labels={LABEL_INSTANCE: self.instance},
-            options=self._network_options,
-        )
-
-    def _networks(self, container: str) -> list[Network]:
-        ours = {"label": f"{LABEL_INSTANCE}={self.instance}"}
-        return self.client.networks.list(names=[f"^{network_name(container)}$"], filters=ours, greedy=True)
-
-    def _remove_network(self, container: str) -> None:
-        for network in self._networks(container):
-            for member in network.attrs["Containers"]:
-                network.disconnect(member, force=True)
-            network.remove()
-
-    def find(self, container: str) -> Container | None:
+    @mapped()
+    def container(self, name: str) -> ContainerSeen | None:
+        """By name or id; None where there is none."""
         try:
-            return self.client.containers.get(container)
+            return _container(self._looking.inspect_container(name))
         except NotFound:
             return None
 
-    def _refuse_foreign(self, container: Container) -> None:
-        if container.labels.get(LABEL_INSTANCE) != self.instance:
-            reason = f"the name {container.name} is taken by a container that is not ours; rename one of the two"
-            raise EngineError("engine_start_failed", reason)
+    @mapped()
+    def containers(self, labels: list[str]) -> tuple[ContainerSeen, ...]:
+        """All that have these labels, running or not. A label is `key` or `key=value`."""
+        listed = self._looking.containers(all=True, filters={"label": labels})
+        seen = (self.container(each["Id"]) for each in _list(listed))
+        return tuple(each for each in seen if each is not None)
+
+    @mapped()
+    def create(self, image: str, options: Mapping[str, Any]) -> str:
+        return str(self._making.create(image, **options).id)
+
+    @mapped()
+    def start(self, container: str) -> None:
+        self._acting.start(container)
+
+    @mapped()
+    def unpause(self, container: str) -> None:
+        try:
+            self._acting.unpause(container)
+        except APIError as error:
+            if not _is(error, "is not paused", "not running", "no such container"):
+                raise
+
+    @mapped()
+    def stop(self, container: str, grace: float) -> None:
+        """SIGTERM, after `grace` seconds SIGKILL."""
+        with suppress(NotFound):
+            self._acting.stop(container, timeout=round(grace))
+
+    @mapped()
+    def remove(self, container: str) -> None:
+        try:
+            self._acting.remove_container(container, force=True)
+        except APIError as error:
+            if not _is(error, "no such container", "already in progress"):
+                raise
+
+    @mapped()
+    def log(self, container: str, lines: int) -> bytes:
+        return bytes(self._looking.logs(container, tail=lines))
+
+    @mapped()
+    def log_stream(self, container: str, lines: int) -> LogStream:
+        stream: LogStream = self._looking.logs(container, tail=lines, stream=True, follow=True)
+        return stream
+
+    @mapped()
+    def networks(self, labels: list[str], name: str | None = None) -> tuple[NetworkSeen, ...]:
+        """All that have these labels, and that name."""
+        names = None if name is None else [f"^{name}$"]
+        listed = self._looking.networks(names=names, filters={"label": labels})
+        return tuple(NetworkSeen(each["Id"], each["Name"], each["Labels"] or {}) for each in _list(listed))
+
+    @mapped()
+    def create_network(self, name: str, labels: Mapping[str, str], options: Mapping[str, str]) -> NetworkSeen:
+        made = self._acting.create_network(
+            name, internal=True, check_duplicate=True, labels=dict(labels), options=dict(options)
+        )
+        return NetworkSeen(made["Id"], name, labels)
+
+    @mapped()
+    def connect(self, container: str, network: str) -> None:
+        try:
+            self._acting.connect_container_to_network(container, network)
+        except APIError as error:
+            if not _is(error, "already exists in network"):
+                raise
+
+    @mapped()
+    def remove_network(self, network: str) -> None:
+        """Whoever is on it is taken off first."""
+        with suppress(NotFound):
+            for member in self._looking.inspect_network(network)["Containers"] or {}:
+                with suppress(NotFound):
+                    self._acting.disconnect_container_from_network(member, network, force=True)
+            self._acting.remove_network(network)
+
+
+def _list(told: Iterable[Any]) -> list[Any]:
+    """An empty answer of another shape would look like an empty list."""
+    if not isinstance(told, list):
+        raise TypeError(f"{told!r} is no list")
+    return told
+
+
+def _is(error: APIError, *words: str) -> bool:
+    said = (error.explanation or "").lower()
+    return any(each in said for each in words)
+
+
+def _container(told: Mapping[str, Any]) -> ContainerSeen:
+    state = told["State"]
+    return ContainerSeen(
+        id=str(told["Id"]),
+        name=str(told["Name"]).removeprefix("/"),
+        labels=dict(told["Config"]["Labels"] or {}),
+        running=bool(state["Running"]),
+        paused=bool(state["Paused"]),
+        exit=Exit(int(state["ExitCode"]), bool(state["OOMKilled"])),
+        networks={name: str(each["IPAddress"]) for name, each in told["NetworkSettings"]["Networks"].items()},
+        mounts={each["Destination"]: _source(each) for each in told["Mounts"]},
+    )
+
+
+def _source(mount: Mapping[str, str]) -> str:
+    return mount["Name"] if mount["Type"] == "volume" else mount["Source"]

@@ -7,6 +7,7 @@ from manager.specification import DeviceKind, EngineSpec, Inside
 
 LABEL_INSTANCE = "roundhouse.instance"
 LABEL_MODEL = "roundhouse.model"
+LABEL_CONTAINER = "roundhouse.container"  # the name it was given: whatever others call it, this is which engine it is
 LABEL_SPEC = "roundhouse.specification"
 LABEL_ROLE = "roundhouse.role"
 ENGINE_ROLE = "engine"
@@ -21,11 +22,16 @@ def network_name(container: str) -> str:
     return f"{container}-net"
 
 
+def network_labels(container: str, instance: str) -> dict[str, str]:
+    return {LABEL_INSTANCE: instance, LABEL_CONTAINER: container, LABEL_ROLE: ENGINE_ROLE}
+
+
 def labels_of(spec: EngineSpec, instance: str) -> dict[str, str]:
     """Containers' labels are the manager's memory."""
     return {
         LABEL_INSTANCE: instance,
         LABEL_MODEL: spec.model,
+        LABEL_CONTAINER: spec.container,
         LABEL_SPEC: spec.hash,
         LABEL_ROLE: ENGINE_ROLE,
     }
@@ -45,6 +51,7 @@ def create_options(spec: EngineSpec, instance: str, sources: Mapping[str, str]) 
         "shm_size": spec.shared_memory,
         "init": True,
         "restart_policy": {"Name": "no"},
+        "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "3"}},
         **_bounds(spec),
     }
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,12 @@ POLL_SECONDS = 0.1
 KILL_SECONDS = 5.0
 # The trap keeps the shell alive while its group is told to end, so that it can still write the status; unlike an
 # ignored signal, a trap is not inherited by the engine. Arguments are passed as words and never read by the shell.
-KEEPER = 'trap : TERM INT; status=$1; shift; "$@"; echo $? >"$status.new" && mv "$status.new" "$status"'
+# The engine begins when a line comes, which is after its record was written: a manager that dies before leaves none
+# that nobody knows of.
+KEEPER = (
+    'trap : TERM INT; read -r go || exit 1; status=$1; shift; "$@" </dev/null; '
+    'echo $? >"$status.new" && mv "$status.new" "$status"'
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class ProcessRuntime:
         # Waited for by a thread of its own, so that no engine that ended stays behind as a zombie.
         threading.Thread(target=child.wait, daemon=True, name=f"waits for {spec.container}").start()
         started = psutil.Process(child.pid).create_time()
-        self.records.write(Record(spec.model, spec.container, spec.hash, port, child.pid, started))
+        self._let_go(child, Record(spec.model, spec.container, spec.hash, port, child.pid, started))
 
     async def stop(self, container: str, grace: float) -> None:
         record = self.records.read(container)
@@ -142,13 +148,23 @@ class ProcessRuntime:
         with self._log_file(spec.container).open("wb") as log:
             return subprocess.Popen(
                 ["/bin/sh", "-c", KEEPER, "roundhouse-engine", status, *command],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.records.folder,
                 env={**self.environment, **environment.variables, **_visible_devices(spec), **spec.env},
                 start_new_session=True,
             )
+
+    def _let_go(self, child: subprocess.Popen[bytes], record: Record) -> None:
+        """The engine begins once it is on record. A keeper that hears nothing before its input is closed ends."""
+        assert child.stdin is not None
+        with suppress(BrokenPipeError), child.stdin:
+            try:
+                self.records.write(record)
+            except OSError as error:
+                raise EngineError("engine_start_failed", f"its record cannot be written: {error}") from error
+            child.stdin.write(b"go\n")
 
     async def _wait_gone(self, record: Record, grace: float) -> None:
         for _ in range(round(grace / POLL_SECONDS)):

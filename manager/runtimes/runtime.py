@@ -32,6 +32,13 @@ class Runtime(Protocol):
         """SIGTERM, after `grace` seconds SIGKILL, then all traces removed but the log. Not there: nothing to do."""
         ...
 
+    async def sweep(self, wanted: frozenset[str]) -> tuple[str, ...]:
+        """Removes engines of this instance that no name in `wanted` stands for, and what belongs to them.
+
+        Only what was unwanted for a minute of sweeps: an orphan after a reply that was lost. Returns what it removed.
+        """
+        ...
+
     async def exit_of(self, container: str) -> Exit | None:
         """How the engine ended, or None while it runs."""
         ...

@@ -11,6 +11,7 @@ from cli.app import app
 from cli.settings import CliSettings
 from contract.catalogue import ModelEntry
 from contract.catalogue_file import parse_catalogue
+from manager.engines import ENGINES, engine_for
 from manager.settings import ManagerSettings
 from proxy.settings import Settings as ProxySettings
 from tests.docs.markdown import README, ROOT, blocks_of, first_cells, links_of, section_of
@@ -81,9 +82,16 @@ def test_the_table_of_models_json_has_every_key_and_no_other() -> None:
     assert rows - {"text", "vllm"} == set(ModelEntry.model_fields)
 
 
-def test_the_example_of_models_json_is_valid() -> None:
-    (example,) = blocks_of(README, "json")
-    assert set(parse_catalogue(example.text.encode()).models) == set(json.loads(example.text))
+def test_the_examples_of_models_json_are_valid() -> None:
+    examples = blocks_of(README, "json")
+    assert len(examples) == 2
+    for example in examples:
+        models = parse_catalogue(example.text.encode()).models
+        assert set(models) == set(json.loads(example.text))
+        for name, entry in models.items():
+            kind = engine_for(ENGINES, entry.type, entry.engine)
+            assert kind is not None
+            assert kind.problem_with(entry) is None, name
 
 
 def test_every_verb_of_the_command_is_shown_and_every_shown_verb_exists() -> None:

@@ -159,11 +159,16 @@ def test_what_a_diffusion_model_knows_is_allowed(defaults: dict[str, ArgumentVal
     assert ENGINE.problem_with(entry_of(defaults=defaults)) is None
 
 
-def test_sleep_does_not_exist_on_the_cpu_and_has_two_levels_on_a_gpu() -> None:
-    assert ENGINE.sleep_levels(DeviceKind.CPU) == ()
-    one, two = ENGINE.sleep_levels(DeviceKind.CUDA)
-    assert (one.level, one.sleep[0].query, two.sleep[0].query) == (1, {"level": "1"}, {"level": "2"})
-    assert [call.path for call in (*one.wake, *two.wake)] == ["/wake_up", "/wake_up"]
+@pytest.mark.parametrize(
+    ("device", "levels"), [(DeviceKind.CPU, [(2, False)]), (DeviceKind.CUDA, [(1, True), (2, False)])]
+)
+def test_on_the_cpu_only_the_sleep_that_drops_the_weights_gives_memory_back(
+    device: DeviceKind, levels: list[tuple[int, bool]]
+) -> None:
+    found = ENGINE.sleep_levels(device)
+    assert [(each.level, each.keeps_weights) for each in found] == levels
+    assert all(call.query == {"level": str(each.level)} for each in found for call in each.sleep)
+    assert [call.path for each in found for call in each.wake] == ["/wake_up"] * len(levels)
 
 
 def test_pictures_edits_and_clips_are_its_by_default() -> None:

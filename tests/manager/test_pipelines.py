@@ -166,6 +166,49 @@ def test_weights_in_fp16_count_where_there_are_no_others(half: str) -> None:
     assert loaded_weights([f"vae/{half}", "vae/model.safetensors"], ["vae"]) == ("vae/model.safetensors",)
 
 
+def test_of_a_repository_with_all_components_in_fp16_only_these_are_fetched_for_float16() -> None:
+    components = components_of(json.dumps(SDXL_INDEX).encode())
+    fetched = set(files_to_fetch(sorted(SDXL_NEEDED | SDXL_LEFT), components, half=True))
+    halves = {name for name in SDXL_LEFT if name.endswith(".fp16.safetensors")}
+    assert fetched == {name for name in SDXL_NEEDED if not name.endswith(".safetensors")} | halves
+    assert set(loaded_weights(SDXL_NEEDED | SDXL_LEFT, components, half=True)) == halves
+
+
+def test_where_one_component_is_not_in_fp16_none_is_fetched_in_it() -> None:
+    names = ["unet/model.fp16.safetensors", "unet/model.safetensors", "vae/model.safetensors"]
+    fetched = files_to_fetch(names, ["unet", "vae"], half=True)
+    assert set(fetched) == {INDEX, "unet/model.safetensors", "vae/model.safetensors"}
+
+
+def test_a_component_with_pickles_alone_is_refused_for_float16_too() -> None:
+    names = ["unet/model.fp16.safetensors", "unet/model.safetensors", "vae/diffusion_pytorch_model.fp16.bin"]
+    with pytest.raises(PipelineError, match="vae has no safetensors"):
+        files_to_fetch(names, ["unet", "vae"], half=True)
+
+
+@pytest.mark.parametrize(
+    ("index", "shard"),
+    [
+        ("model.safetensors.index.fp16.json", "model-00001-of-00001.fp16.safetensors"),
+        ("model.fp16.safetensors.index.json", "model.fp16-00001-of-00001.safetensors"),
+    ],
+)
+def test_shards_in_fp16_come_with_their_index_and_without_the_plain_one(index: str, shard: str) -> None:
+    plain = ["unet/model.safetensors.index.json", "unet/model-00001-of-00001.safetensors"]
+    names = [f"unet/{index}", f"unet/{shard}", *plain]
+    assert set(files_to_fetch(names, ["unet"], half=True)) == {INDEX, f"unet/{index}", f"unet/{shard}"}
+    assert set(files_to_fetch(names, ["unet"])) == {INDEX, *plain}
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_component_in_fp16_alone_is_loaded_with_all_others_in_fp16(half: bool) -> None:
+    names = ["unet/model.fp16.safetensors", "unet/model.safetensors", "vae/model.fp16.safetensors"]
+    assert loaded_weights(names, ["unet", "vae"], half=half) == (
+        "unet/model.fp16.safetensors",
+        "vae/model.fp16.safetensors",
+    )
+
+
 def test_null_components_and_settings_name_no_folder() -> None:
     index = index_with(
         safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"],

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -143,6 +144,17 @@ async def test_another_manager_finds_the_engine_and_its_address(tmp_path: Path) 
             assert (found.model, found.container, found.running) == ("m", "c", True)
             assert found.spec_hash == engine.hash
             assert await second.endpoint(engine, None) == await first.endpoint(engine, None)
+
+
+async def test_an_engine_whose_record_cannot_be_written_never_begins(tmp_path: Path) -> None:
+    async with runtime_in(tmp_path) as runtime:
+        (runtime.records.folder / "c.new").mkdir()  # where the record is written before it takes its name
+        before = set(psutil.Process().children())
+        with pytest.raises(EngineError, match="its record cannot be written"):
+            await runtime.start(spec())
+        for keeper in set(psutil.Process().children()) - before:
+            await eventually(partial(is_gone, keeper.pid))
+        assert "serving" not in await runtime.tail("c", 5)
 
 
 async def test_a_pid_that_the_system_gave_to_somebody_else_is_never_touched(tmp_path: Path) -> None:

@@ -1,124 +1,18 @@
 """The supervisor, event by event, on a clock that only the tests move."""
 
-import asyncio
-from dataclasses import replace
-from typing import Any, cast
-
 import pytest
 
-from contract.catalogue import ModelEntry
-from contract.lease import Drain, Failed, LeaseEvent, Queued, Ready, Starting
-from contract.states import ModelState, ModelStatus
-from manager.effects import Effects
-from manager.events import (
-    EngineDied,
-    EngineEnded,
-    EngineReady,
-    LeaseAdmitted,
-    LeaseClosed,
-    LeaseOpened,
-    LoadWanted,
-    PhaseReached,
-    ShutdownWanted,
-    Tick,
-    UnloadWanted,
-)
-from manager.leases import Lease
-from manager.model import Fixed, Model
-from manager.specification import Failure
-from manager.supervisor import Policy, Supervisor
-from manager.transitions import Transitions
-from tests.fakes.effects import FakeEffects, spec_of
-
-CRASH = Failure("engine_start_failed", "the engine exited with status 1", ("Traceback", "no memory"))
-DEATH = Failure("engine_died", "the engine exited with status 137")
-
-
-class Bench:
-    """A supervisor over models a, b (6 of 10 bytes each: one at a time) and x, which cannot run here."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.effects = FakeEffects()
-        self.published: list[ModelStatus] = []
-        self.supervisor = Supervisor(
-            {name: self.model(name) for name in ("a", "b")} | {"x": self.model("x", lacks="needs 1 NVIDIA GPU")},
-            Transitions(cast(Effects, self.effects)),
-            Policy({"cpu": 10}, fair_share=30, settle=0, shutdown_drain=5),
-            publish=self.published.append,
-            clock=lambda: self.now,
-            events=asyncio.Queue(),
-        )
-
-    def model(self, name: str, lacks: str | None = None) -> Model:
-        fixed = Fixed(
-            name=name,
-            entry=ModelEntry.model_validate({"type": "text"}),
-            kind=cast(Any, type("Kind", (), {"name": "fake"})),
-            container=f"c-{name}",
-            need=6,
-            devices=("cpu",),
-            idle_timeout=600,
-            drain_bound=120,
-            created=0,
-            lacks=lacks,
-        )
-        return Model(fixed, state=ModelState.UNAVAILABLE if lacks else ModelState.STOPPED)
-
-    def pass_time(self, seconds: float) -> None:
-        self.now += seconds
-        self.supervisor.handle(Tick())
-
-    def open(self, model: str) -> Lease:
-        lease = Lease(model, None)
-        self.supervisor.handle(LeaseOpened(lease))
-        return lease
-
-    def close(self, lease: Lease) -> None:
-        self.supervisor.handle(LeaseClosed(lease))
-
-    def ready(self, model: str) -> None:
-        """The present run of the model becomes ready, and all admissions come back."""
-        self.supervisor.handle(EngineReady(model, self.supervisor.models[model].run, spec_of(model)))
-        self.admit()
-
-    def admit(self) -> None:
-        while self.effects.admitted:
-            lease, run = self.effects.admitted.pop(0)
-            self.supervisor.handle(LeaseAdmitted(lease, run, "http://engine:8000"))
-
-    def ended(self, model: str, failure: Failure | None = None) -> None:
-        self.supervisor.handle(EngineEnded(model, self.supervisor.models[model].run, failure))
-
-    def died(self, model: str) -> None:
-        """The engine dies, and its traces are removed."""
-        self.supervisor.handle(EngineDied(model, self.supervisor.models[model].run, DEATH))
-        self.ended(model)
-
-    def state(self, model: str) -> ModelState:
-        return self.supervisor.models[model].state
-
-    def serving(self, model: str) -> Lease:
-        lease = self.open(model)
-        self.ready(model)
-        return lease
-
-
-def told(lease: Lease) -> list[LeaseEvent]:
-    events: list[LeaseEvent] = []
-    queue = lease._events
-    while not queue.empty():
-        events.append(queue.get_nowait())
-    return events
-
-
-def last(lease: Lease) -> LeaseEvent:
-    return told(lease)[-1]
+from contract.lease import Drain, Failed, Queued, Ready, Starting
+from contract.states import ModelState
+from manager.events import EngineDied, EngineReady, LoadWanted, PhaseReached, ShutdownWanted, UnloadWanted
+from tests.fakes.effects import spec_of
+from tests.manager.bench import CRASH, DEATH, Bench, fixed, last, statuses, told
 
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench()
+    """Models a, b (6 of 10 bytes each: one at a time) and x, which cannot run here."""
+    return Bench(fixed("a"), fixed("b"), fixed("x", lacks="needs 1 NVIDIA GPU"))
 
 
 def test_a_first_lease_starts_the_engine_and_is_told_the_endpoint(bench: Bench) -> None:
@@ -151,7 +45,7 @@ def test_a_caller_that_gives_up_before_there_is_room_does_not_stop_the_load(benc
     bench.ended("a")
     assert bench.effects.launched == ["a", "b"]
     bench.ready("b")
-    bench.supervisor.handle(UnloadWanted("b"))
+    bench.handle(UnloadWanted("b"))
     bench.ended("b")
     assert bench.state("b") is ModelState.STOPPED, "the want was met, and is not met twice"
 
@@ -196,7 +90,7 @@ def test_a_want_whose_caller_left_long_ago_is_forgotten(bench: Bench) -> None:
 def test_an_unload_by_hand_forgets_a_want_whose_caller_left(bench: Bench) -> None:
     bench.close(bench.serving("a"))
     bench.close(bench.open("b"))
-    bench.supervisor.handle(UnloadWanted("b"))
+    bench.handle(UnloadWanted("b"))
     bench.ended("a")
     assert bench.effects.launched == ["a"]
 
@@ -204,7 +98,7 @@ def test_an_unload_by_hand_forgets_a_want_whose_caller_left(bench: Bench) -> Non
 def test_a_caller_that_gives_up_after_an_unload_by_hand_does_not_undo_it(bench: Bench) -> None:
     lease = bench.open("a")
     bench.pass_time(1)
-    bench.supervisor.handle(UnloadWanted("a"))
+    bench.handle(UnloadWanted("a"))
     bench.close(lease)
     bench.ended("a")
     assert bench.state("a") is ModelState.STOPPED
@@ -213,12 +107,12 @@ def test_a_caller_that_gives_up_after_an_unload_by_hand_does_not_undo_it(bench: 
 
 def test_phases_and_seconds_of_a_start_are_told_and_the_usual_time_is_learned(bench: Bench) -> None:
     lease = bench.open("a")
-    bench.supervisor.handle(PhaseReached("a", 1, "loading weights"))
+    bench.handle(PhaseReached("a", 1, "loading weights"))
     bench.pass_time(12)
     assert last(lease) == Starting(phase="loading weights", seconds=12)
     bench.ready("a")
     bench.close(lease)
-    bench.supervisor.handle(UnloadWanted("a"))
+    bench.handle(UnloadWanted("a"))
     bench.ended("a")
     again = bench.open("a")
     bench.pass_time(3)
@@ -250,7 +144,7 @@ def test_a_model_that_failed_is_not_tried_again_before_its_time_and_the_pause_do
 def test_a_load_asked_for_by_hand_does_not_wait_for_the_pause(bench: Bench) -> None:
     bench.open("a")
     bench.ended("a", CRASH)
-    bench.supervisor.handle(LoadWanted("a"))
+    bench.handle(LoadWanted("a"))
     assert bench.effects.launched == ["a", "a"]
 
 
@@ -259,9 +153,9 @@ def test_an_unload_by_hand_forgets_earlier_failures(bench: Bench) -> None:
         bench.open("a")
         bench.ended("a", CRASH)
         bench.pass_time(60)
-    bench.supervisor.handle(UnloadWanted("a"))
+    bench.handle(UnloadWanted("a"))
     assert bench.state("a") is ModelState.STOPPED
-    assert bench.published[-1].reason is None
+    assert bench.supervisor.statuses()[0].reason is None
     bench.open("a")
     bench.ended("a", CRASH)
     assert bench.supervisor.models["a"].retry_at - bench.now == 1
@@ -316,7 +210,7 @@ def test_what_is_still_in_flight_at_the_drain_bound_is_cut_with_a_reason(bench: 
 
 def test_a_drains_bound_holds_however_much_else_goes_on(bench: Bench) -> None:
     bench.serving("a")
-    bench.supervisor.handle(UnloadWanted("a"))
+    bench.handle(UnloadWanted("a"))
     for _ in range(240):
         bench.now += 0.5
         bench.close(bench.open("x"))
@@ -338,7 +232,7 @@ def test_two_hot_models_take_turns(bench: Bench) -> None:
 
 def test_requests_that_come_while_a_model_drains_wait_and_bring_it_back(bench: Bench) -> None:
     holder = bench.serving("a")
-    bench.supervisor.handle(UnloadWanted("a"))
+    bench.handle(UnloadWanted("a"))
     late = bench.open("a")
     assert isinstance(last(late), Queued)
     bench.close(holder)
@@ -361,7 +255,7 @@ def test_an_engine_that_dies_is_told_to_its_holders_and_comes_back_for_the_next(
 
 def test_a_death_is_told_before_the_traces_are_removed_and_the_next_lease_waits_for_that(bench: Bench) -> None:
     holder = bench.serving("a")
-    bench.supervisor.handle(EngineDied("a", 1, DEATH))
+    bench.handle(EngineDied("a", 1, DEATH))
     assert isinstance(last(holder), Failed)
     waiting = bench.open("a")
     bench.pass_time(5)
@@ -400,15 +294,15 @@ def test_the_pause_is_short_again_after_a_good_while(bench: Bench) -> None:
 def test_news_of_a_run_that_is_over_changes_nothing(bench: Bench) -> None:
     bench.open("a")
     bench.ended("a", CRASH)
-    bench.supervisor.handle(LoadWanted("a"))
-    bench.supervisor.handle(EngineReady("a", 1, spec_of("a")))
+    bench.handle(LoadWanted("a"))
+    bench.handle(EngineReady("a", 1, spec_of("a")))
     assert bench.state("a") is ModelState.STARTING
 
 
 def test_a_lease_that_was_not_yet_admitted_when_the_drain_began_waits(bench: Bench) -> None:
     bench.serving("a")
     late = bench.open("a")
-    bench.supervisor.handle(UnloadWanted("a"))
+    bench.handle(UnloadWanted("a"))
     bench.admit()
     assert not any(isinstance(event, Ready) for event in told(late))
 
@@ -424,7 +318,7 @@ def test_an_idle_model_is_stopped_after_its_idle_time(bench: Bench) -> None:
 def test_a_shutdown_drains_then_ends_all_engines_and_then_the_supervisor(bench: Bench) -> None:
     holder = bench.serving("a")
     waiting = bench.open("b")
-    bench.supervisor.handle(ShutdownWanted())
+    bench.handle(ShutdownWanted())
     assert last(holder) == Drain(seconds=5)
     assert isinstance(last(waiting), Failed)
     assert isinstance(last(bench.open("a")), Failed)
@@ -436,17 +330,19 @@ def test_a_shutdown_drains_then_ends_all_engines_and_then_the_supervisor(bench: 
 
 
 def test_each_change_of_state_is_published_once(bench: Bench) -> None:
-    bench.close(bench.serving("a"))
-    bench.supervisor.handle(UnloadWanted("a"))
-    bench.ended("a")
-    states = [status.state for status in bench.published if status.name == "a"]
+    with bench.changes.listen() as messages:
+        bench.close(bench.serving("a"))
+        bench.handle(UnloadWanted("a"))
+        bench.ended("a")
+        published = [status for status in statuses(messages) if status.name == "a"]
+    states = [status.state for status in published]
     changes = [state for state, before in zip(states, [None, *states], strict=False) if state is not before]
     assert changes == [ModelState.STARTING, ModelState.READY, ModelState.STOPPING, ModelState.STOPPED]
-    assert all(first != second for first, second in zip(bench.published, bench.published[1:], strict=False))
+    assert all(first != second for first, second in zip(published, published[1:], strict=False))
 
 
 def test_an_adopted_engine_serves_without_a_start(bench: Bench) -> None:
-    bench.supervisor.adopt("a", "cpu", replace(spec_of("a")))
+    bench.adopt("a")
     lease = bench.open("a")
     bench.ready("a")
     assert bench.effects.launched == []
@@ -454,7 +350,7 @@ def test_an_adopted_engine_serves_without_a_start(bench: Bench) -> None:
 
 
 def test_an_engine_that_dies_while_it_is_adopted_is_started_anew_for_those_who_wait(bench: Bench) -> None:
-    bench.supervisor.adopt("a", "cpu", replace(spec_of("a")))
+    bench.adopt("a")
     waiting = bench.open("a")
     assert last(waiting) == Starting(phase="adopting", seconds=0)
     bench.ended("a", CRASH)
@@ -466,7 +362,7 @@ def test_an_engine_that_dies_while_it_is_adopted_is_started_anew_for_those_who_w
 
 
 def test_an_engine_that_dies_while_it_is_adopted_and_cannot_start_again_says_why(bench: Bench) -> None:
-    bench.supervisor.adopt("a", "cpu", replace(spec_of("a")))
+    bench.adopt("a")
     waiting = bench.open("a")
     bench.ended("a", CRASH)
     bench.ended("a", CRASH)

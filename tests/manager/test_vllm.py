@@ -36,13 +36,13 @@ def specified(placement: Placement, **entry: object) -> EngineSpec:
             GPU,
             {"args": {"max-model-len": 8192, "dtype": "auto"}},
             "--model /models/m --served-model-name m --gpu-memory-utilization 0.500 --tensor-parallel-size 1 "
-            "--dtype auto --max-model-len 8192",
+            "--enable-sleep-mode --dtype auto --max-model-len 8192",
         ),
         (
             PAIR,
             {"args": {"enable-prefix-caching": False, "enforce-eager": True}},
             "--model /models/m --served-model-name m --gpu-memory-utilization 0.500 --tensor-parallel-size 2 "
-            "--no-enable-prefix-caching --enforce-eager",
+            "--enable-sleep-mode --no-enable-prefix-caching --enforce-eager",
         ),
     ],
 )
@@ -120,7 +120,30 @@ def test_defaults_have_an_allow_list_too(defaults: dict[str, ArgumentValue]) -> 
 
 def test_sleep_does_not_exist_on_the_cpu_and_has_two_levels_on_a_gpu() -> None:
     assert ENGINE.sleep_levels(DeviceKind.CPU) == ()
-    assert [level.level for level in ENGINE.sleep_levels(DeviceKind.CUDA)] == [1, 2]
+    one, two = ENGINE.sleep_levels(DeviceKind.CUDA)
+    assert (one.level, one.keeps_weights, two.level, two.keeps_weights) == (1, True, 2, False)
+    assert [dict(call.query) for call in (*one.sleep, *two.sleep)] == [{"level": "1"}, {"level": "2"}]
+
+
+def test_after_level_2_the_weights_are_read_before_there_is_a_cache_to_serve_from() -> None:
+    two = ENGINE.sleep_levels(DeviceKind.CUDA)[1]
+    assert [(call.path, dict(call.query), call.body) for call in two.wake] == [
+        ("/wake_up", {"tags": "weights"}, None),
+        ("/collective_rpc", {}, {"method": "reload_weights"}),
+        ("/wake_up", {"tags": "kv_cache"}, None),
+    ]
+
+
+def test_the_routes_of_sleep_exist_where_it_can_sleep_and_nowhere_else() -> None:
+    assert specified(GPU).env["VLLM_SERVER_DEV_MODE"] == "1"
+    assert "--enable-sleep-mode" in specified(GPU).arguments
+    assert "VLLM_SERVER_DEV_MODE" not in specified(CPU).env
+    assert "--enable-sleep-mode" not in specified(CPU).arguments
+
+
+@pytest.mark.parametrize(("placement", "limit"), [(CPU, 8), (GPU, 28), (PAIR, 40)])
+def test_host_memory_has_room_for_the_sleeping_weights_of_all_its_gpus(placement: Placement, limit: int) -> None:
+    assert specified(placement).memory_limit == limit * GIB
 
 
 def test_a_type_finds_its_engine_and_a_name_overrides_it() -> None:

@@ -20,6 +20,7 @@ from images.diffusers.server.families import BY_PIPELINE
 from images.diffusers.server.families.family import Defaults, Family, Recipe
 from images.diffusers.server.settings import Settings
 from images.diffusers.server.tasks import Work
+from images.diffusers.server.variants import variant_of
 
 INDEX = "model_index.json"
 # The longest header that a safetensors file of a real model has is a few megabytes.
@@ -96,7 +97,7 @@ def load(source: Source, dtype: torch.dtype, safety_checker: bool) -> DiffusionP
             dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
-            variant=_variant(source.path),
+            variant=variant_of(source.path, source.index, half=dtype is torch.float16),
             **_without_checker(source.index, safety_checker),
         )
     except (OSError, ValueError) as error:
@@ -107,12 +108,6 @@ def _without_checker(index: Mapping[str, Any], safety_checker: bool) -> dict[str
     if safety_checker or "safety_checker" not in index:
         return {}
     return {"safety_checker": None, "requires_safety_checker": False}
-
-
-def _variant(path: Path) -> str | None:
-    """`fp16` where the folder holds the weights under that name alone."""
-    names = [file.name for file in path.glob("*/*.safetensors")]
-    return "fp16" if names and all(".fp16." in name for name in names) else None
 
 
 def dtype_of(name: str, device: torch.device) -> torch.dtype:

@@ -4,7 +4,9 @@ Level 1 on a GPU moves the weights to host memory and empties the device's cache
 there, and only caches go. Level 2 drops the weights: waking reads them from disk again.
 """
 
+import ctypes
 import gc
+from collections.abc import Callable
 
 import torch
 
@@ -12,6 +14,8 @@ from images.diffusers.server.foreign import Pipeline
 
 LEVELS = (1, 2)
 HOST = torch.device("cpu")
+# glibc keeps freed memory for itself until it is told to give it back; other C libraries have no such call.
+_trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def move(pipeline: Pipeline, device: torch.device) -> None:
@@ -26,6 +30,8 @@ def empty_caches(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    if _trim is not None:
+        _trim(0)
 
 
 def synchronise(device: torch.device) -> None:

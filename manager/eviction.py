@@ -1,0 +1,189 @@
+"""Who makes room, and how: pure arithmetic over what is on the devices.
+
+Idle models go first: longest unused before others, weighed by how long each takes to come back. They sleep where they
+can and where that is enough, else they are stopped. Busy ones that have had their share of time are drained. Pinned
+ones stay.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from contract.sizes import show_bytes
+from contract.states import ModelState
+from manager.fixed import Place
+from manager.stall import HOST, Action, Bed, Drain, Rules, Sleep, Stall, Stop, Tracks
+from manager.victims import choose_victims
+
+IDLE = "idle"
+MAKES_ROOM = "makes room"
+
+
+class Room:
+    """What is taken of each device, what is on its way out, and the actions that change it."""
+
+    def __init__(self, now: float, seated: Iterable[Stall], tracks: Tracks, rules: Rules, *, may_evict: bool) -> None:
+        self.now = now
+        self.seated = tuple(seated)
+        self.tracks = tracks
+        self.rules = rules
+        self.may_evict = may_evict
+        self.actions: list[Action] = []
+        self.going: set[str] = set()
+        self.taken = dict.fromkeys(tracks, 0)
+        self.leaving = dict.fromkeys(tracks, 0)
+        self.host_held = 0
+        for stall in self.seated:
+            self._count(stall)
+
+    def _count(self, stall: Stall) -> None:
+        for device in stall.place:
+            if device in self.taken:
+                self.taken[device] += stall.holds
+                self.leaving[device] += stall.leaving
+        self._hold_in_host(stall.host_held)
+
+    def _hold_in_host(self, amount: int) -> None:
+        self.host_held += amount
+        if HOST in self.taken:
+            self.taken[HOST] += amount
+
+    def could_hold(self, stall: Stall, place: Place) -> bool:
+        """Whether the place would do if nothing else were there."""
+        return all(device in self.tracks and stall.grant <= self.tracks[device].most for device in place)
+
+    def fits(self, stall: Stall, place: Place) -> bool:
+        return all(self._missing(stall, device) <= 0 for device in place)
+
+    def take(self, stall: Stall, place: Place) -> None:
+        """The model is booked there from now on: who waits behind it knows that it can end again."""
+        for device in place:
+            self.taken[device] += self._more(stall, device)
+        begun = replace(stall, state=ModelState.STARTING, place=place, holds=stall.need)
+        self.seated = (*(each for each in self.seated if each.name != stall.name), begun)
+
+    def _more(self, stall: Stall, device: str) -> int:
+        """What the model would take beside what it holds. A peak that was seen does not lock it out of its device."""
+        need = min(stall.need, max(stall.grant, self.tracks[device].most))
+        return need - (stall.holds if device in stall.place else 0)
+
+    def _missing(self, stall: Stall, device: str) -> int:
+        return self._more(stall, device) - (self.tracks[device].budget - self.taken[device])
+
+    def make(self, wanted: Stall, place: Place) -> bool:
+        """Whether enough is on its way out of the place, after asking for more if it was not."""
+        missing = {device: self._missing(wanted, device) - self.leaving[device] for device in place}
+        missing = {device: amount for device, amount in missing.items() if amount > 0}
+        if not missing:
+            return True
+        evictable = [stall for stall in self.seated if self._may_go(stall, wanted)]
+        # The first attempt lets them sleep. Where what sleepers keep is too much, they are stopped.
+        for sleeping in (True, False):
+            frees = {stall.name: self._frees(stall, sleeping=sleeping) for stall in evictable}
+            victims = choose_victims(evictable, frees, missing, self.now)
+            if victims is not None:
+                for victim in victims:
+                    self._evict(victim, sleeping=sleeping)
+                return True
+        return False
+
+    def _may_go(self, stall: Stall, wanted: Stall) -> bool:
+        if not self.may_evict or stall.pinned or stall.name in self.going or stall.name == wanted.name:
+            return False
+        if stall.state is ModelState.ASLEEP:
+            return True
+        had_its_share = self.now - stall.ready_since >= self.rules.fair_share and wanted.awaited
+        return stall.state is ModelState.READY and (stall.leases == 0 or had_its_share)
+
+    def _frees(self, stall: Stall, *, sleeping: bool) -> Mapping[str, int]:
+        """Bytes that come free on each device when the model sleeps, if it can, or is stopped."""
+        if sleeping and stall.state is ModelState.ASLEEP:
+            return {}
+        kept = stall.residue if sleeping and self._bed_of(stall) else 0
+        freed = dict.fromkeys(stall.place, stall.holds - kept)
+        if stall.host_held:
+            freed[HOST] = freed.get(HOST, 0) + stall.host_held
+        return freed
+
+    def _bed_of(self, stall: Stall) -> Bed | None:
+        """The lightest sleep for which there is host memory."""
+        free = self.rules.sleep_memory - self.host_held
+        if HOST in self.tracks:
+            free = min(free, self.tracks[HOST].budget - self.taken[HOST])
+        return next((bed for bed in stall.beds if not bed.keeps_weights or stall.weights <= free), None)
+
+    def _evict(self, victim: Stall, *, sleeping: bool) -> None:
+        bed = self._bed_of(victim) if sleeping else None
+        if sleeping and self._demote_for(victim, bed):
+            return
+        self._put_away(victim, bed, MAKES_ROOM)
+
+    def _demote_for(self, stall: Stall, bed: Bed | None) -> bool:
+        """Whether models asleep for longer are stopped first, so that this one's weights have room in host memory."""
+        best = stall.beds[0] if stall.beds else None
+        if best is None or best == bed or not best.keeps_weights or stall.weights > self.rules.sleep_memory:
+            return False
+        sleepers = [each for each in self.seated if each.host_held and each.name not in self.going]
+        older = [each for each in sleepers if _sleeps_unwanted(each) and each.last_used < stall.last_used]
+        missing = {HOST: stall.weights - (self.rules.sleep_memory - self.host_held)}
+        if HOST in self.tracks:
+            missing[HOST] = max(missing[HOST], stall.weights - (self.tracks[HOST].budget - self.taken[HOST]))
+        frees = {each.name: {HOST: each.host_held} for each in older}
+        for each in choose_victims(older, frees, missing, self.now) or ():
+            self._put_away(each, None, "makes room for another to sleep")
+        return any(each.name in self.going for each in older)
+
+    def end(self, stall: Stall, why: str) -> None:
+        """The model is stopped, whoever waits for it."""
+        self._put_away(stall, None, why)
+
+    def _put_away(self, stall: Stall, bed: Bed | None, why: str) -> None:
+        self.going.add(stall.name)
+        for device in stall.place:
+            if device in self.leaving:
+                self.leaving[device] += stall.holds - (stall.residue if bed else 0)
+        if bed is not None and bed.keeps_weights:
+            self._hold_in_host(stall.weights)
+        if stall.leases and stall.state is ModelState.READY:
+            self.actions.append(Drain(stall.name, bed, why))
+        else:
+            self.actions.append(Sleep(stall.name, bed, why) if bed is not None else Stop(stall.name, why))
+
+    def rest_idle(self) -> None:
+        """Who was not used for its idle time goes to sleep or is stopped; who slept for long is stopped."""
+        if not self.may_evict:
+            return
+        for stall in self.seated:
+            if stall.name in self.going or stall.pinned or stall.leases or stall.wanted_since is not None:
+                continue
+            unused = self.now - stall.last_used
+            if stall.state is ModelState.READY and unused >= stall.idle_timeout:
+                self._put_away(stall, self._bed_of(stall) if stall.idle_timeout > 0 else None, IDLE)
+            elif stall.state is ModelState.ASLEEP and self.now - stall.asleep_since >= stall.asleep_timeout:
+                self._put_away(stall, None, IDLE)
+
+    def is_hopeless(self, stall: Stall, place: Place) -> bool:
+        """Whether not even the end of all that may ever go would make the room, and no memory of ours is late."""
+        since = max(stall.wanted_since or 0, *(self.tracks[device].changed_at for device in place))
+        if not self.may_evict or self.now - since < self.rules.patience:
+            return False
+        going = [each for each in self.seated if not each.pinned and each.name != stall.name]
+        return any(self._missing(stall, device) > sum(_held(each, device) for each in going) for device in place)
+
+    def why_hopeless(self, stall: Stall, place: Place) -> str:
+        device = max(place, key=lambda each: self._missing(stall, each))
+        track = self.tracks[device]
+        pinned = [each.name for each in self.seated if each.pinned and device in each.place]
+        holders = f"{', '.join(pinned)} (pinned)" if pinned else ""
+        if track.most > track.budget:
+            others = f"other programs ({show_bytes(track.most - track.budget)})"
+            holders = f"{holders} and {others}" if holders else others
+        return f"needs {show_bytes(stall.need)} of {device}, which is held by {holders or 'models that do not end'}"
+
+
+def _held(stall: Stall, device: str) -> int:
+    """What the end of the model would give back there."""
+    return (stall.holds if device in stall.place else 0) + (stall.host_held if device == HOST else 0)
+
+
+def _sleeps_unwanted(stall: Stall) -> bool:
+    return stall.state is ModelState.ASLEEP and stall.wanted_since is None and not stall.pinned

@@ -1,0 +1,66 @@
+"""What is told to everybody who listens: the catalogue, and each change of a model's status."""
+
+import json
+
+from contract.catalogue import Catalogue
+from contract.lease import LeaseEvent
+from contract.states import ModelList, ModelStatus
+from manager.broadcast import Broadcast
+from manager.model import Model
+from manager.reports import progress_of, status_of
+
+
+class News:
+    """Owned by the supervisor. `complaint` is why `models.json` as it stands is not in force, None where it is."""
+
+    def __init__(self, catalogue: Catalogue, changes: Broadcast) -> None:
+        self.catalogue = catalogue
+        self.changes = changes
+        self.complaint: str | None = None
+        self._told: dict[str, ModelStatus] = {}
+
+    def catalogue_read(self, catalogue: Catalogue, statuses: tuple[ModelStatus, ...]) -> None:
+        """Another catalogue is in force."""
+        self.catalogue, self.complaint = catalogue, None
+        self._told = {status.name: status for status in statuses}
+        for message in self.opening(statuses):
+            self.changes.send(message)
+
+    def catalogue_refused(self, reason: str) -> None:
+        """The file cannot be used as it stands."""
+        self.complaint = reason
+        self.changes.send(self._refusal(reason))
+
+    def opening(self, statuses: tuple[ModelStatus, ...]) -> tuple[bytes, ...]:
+        """What a new listener is told first: the catalogue, all models, and the complaint if there is one."""
+        entries = self.catalogue.model_dump(mode="json", exclude_defaults=True)["models"]
+        models = ModelList(models=statuses).model_dump_json()
+        first = (_event("catalogue", json.dumps(entries)), _event("models", models))
+        return (*first, self._refusal(self.complaint)) if self.complaint else first
+
+    def _refusal(self, reason: str) -> bytes:
+        return _event("catalogue_refused", json.dumps({"reason": reason}))
+
+    def tell_of(self, model: Model, now: float, position: int) -> None:
+        """Progress to those who wait for the model, and its status, where it changed, to everybody."""
+        event = progress_of(model, now, position)
+        if event is not None:
+            _tell_waiting(model, event)
+        status = status_of(model, now)
+        if self._told.get(model.name) != status:
+            self._told[model.name] = status
+            self.changes.send(_event("model", status.model_dump_json()))
+
+    def forget(self, name: str) -> None:
+        """The model is not managed any more."""
+        self._told.pop(name, None)
+
+
+def _tell_waiting(model: Model, event: LeaseEvent) -> None:
+    for lease in model.leases:
+        if not lease.holds:
+            lease.tell(event)
+
+
+def _event(kind: str, data: str) -> bytes:
+    return f"event: {kind}\ndata: {data}\n\n".encode()

@@ -1,0 +1,199 @@
+"""A supervisor to be driven event by event, on a clock and a memory that only the tests move."""
+
+import asyncio
+import json
+from math import inf
+from typing import Any, cast
+
+from contract.catalogue import Catalogue, ModelEntry
+from contract.lease import LeaseEvent
+from contract.states import ModelState, ModelStatus
+from manager.broadcast import Broadcast
+from manager.devices import DeviceSeen
+from manager.effects import Effects
+from manager.events import (
+    EngineAsleep,
+    EngineAwake,
+    EngineDied,
+    EngineEnded,
+    EngineReady,
+    Event,
+    LeaseAdmitted,
+    LeaseClosed,
+    LeaseOpened,
+    MemorySeen,
+    Tick,
+)
+from manager.fixed import Fixed, Place
+from manager.leases import Lease
+from manager.ledger import Ledger, Limits
+from manager.model import Model
+from manager.news import News
+from manager.scheduler import Scheduler
+from manager.specification import DeviceKind, Failure
+from manager.stall import Rules
+from manager.supervisor import Policy, Supervisor
+from manager.transitions import Transitions
+from tests.fakes.effects import FakeEffects, FakeKind, spec_of
+
+CRASH = Failure("engine_start_failed", "the engine exited with status 1", ("Traceback", "no memory"))
+DEATH = Failure("engine_died", "the engine exited with status 137")
+
+
+def fixed(name: str, grant: int = 6, places: tuple[Place, ...] = (("cpu",),), **known: Any) -> Fixed:
+    """A model of the tests. Its entry's keys may be given as `entry`."""
+    return Fixed(
+        name=name,
+        entry=ModelEntry.model_validate({"type": "text", **known.pop("entry", {})}),
+        kind=known.pop("kind", cast(Any, FakeKind())),
+        container=f"c-{name}",
+        grant=grant,
+        declared=known.pop("declared", True),
+        weights_size=known.pop("weights", grant),
+        places=places,
+        idle_timeout=known.pop("idle_timeout", 600),
+        asleep_timeout=known.pop("asleep_timeout", inf),
+        drain_bound=120,
+        created=0,
+        **known,
+    )
+
+
+class Bench:
+    """Devices are told by their bytes; `used` is what each model's engine takes of the devices of its place."""
+
+    def __init__(
+        self,
+        *models: Fixed,
+        devices: dict[str, int] | None = None,
+        rules: Rules | None = None,
+        effects: FakeEffects | None = None,
+    ) -> None:
+        self.now = 1000.0
+        self.totals = devices or {"cpu": 10}
+        self.used: dict[str, int] = {}
+        self.others: dict[str, int] = {}
+        self.effects = effects or FakeEffects()
+        self.ledger = Ledger(Limits(0, 0))
+        self.changes = Broadcast()
+        self.supervisor = Supervisor(
+            Transitions(cast(Effects, self.effects), self.ledger),
+            Scheduler(rules or Rules()),
+            Policy(settle=0, shutdown_drain=5),
+            News(Catalogue(models={}), self.changes),
+            refit=self.refit,
+            clock=lambda: self.now,
+            events=asyncio.Queue(),
+        )
+        self.supervisor.take({each.name: each for each in models})
+        self.see()
+
+    def refit(self, devices: tuple[DeviceSeen, ...]) -> dict[str, Fixed]:
+        """What the models are on a box with other devices: the same."""
+        return {}
+
+    # What happens
+
+    def handle(self, event: Event) -> None:
+        """The event, and every look at the devices that it leads to."""
+        self.supervisor.handle(event)
+        while self.effects.looks:
+            self.effects.looks = False
+            self.see()
+
+    def see(self) -> None:
+        at = self.now + 1e-6  # later than the event that asked for it, if only just
+        self.supervisor.handle(MemorySeen(at, tuple(map(self._device, self.totals))))
+
+    def _device(self, name: str) -> DeviceSeen:
+        taken = sum(used for model, used in self.used.items() if name in self.model(model).place)
+        kind = DeviceKind.CPU if name == "cpu" else DeviceKind.CUDA
+        return DeviceSeen(name, kind, name, self.totals[name], self.totals[name] - taken - self.others.get(name, 0))
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.handle(Tick())
+
+    def open(self, model: str) -> Lease:
+        lease = Lease(model, None)
+        self.handle(LeaseOpened(lease))
+        return lease
+
+    def close(self, lease: Lease) -> None:
+        self.handle(LeaseClosed(lease))
+
+    def ready(self, model: str, used: int | None = None) -> None:
+        """The present run of the model becomes ready, and all admissions come back."""
+        self.used[model] = self.model(model).fixed.grant if used is None else used
+        self.handle(EngineReady(model, self.run(model), spec_of(model, self.model(model).place)))
+        self.admit()
+
+    def admit(self) -> None:
+        while self.effects.admitted:
+            lease, run = self.effects.admitted.pop(0)
+            self.handle(LeaseAdmitted(lease, run, "http://engine:8000"))
+
+    def asleep(self, model: str, residue: int = 0) -> None:
+        level = self.model(model).sleep
+        self.used[model] = residue
+        self.handle(EngineAsleep(model, self.run(model), level.level if level else 0))
+
+    def awake(self, model: str) -> None:
+        self.used[model] = self.model(model).fixed.grant
+        self.handle(EngineAwake(model, self.run(model)))
+        self.admit()
+
+    def ended(self, model: str, failure: Failure | None = None, *, kept: int = 0) -> None:
+        """Its traces are gone; `kept` bytes of the device's memory have not come back yet."""
+        if kept:
+            self.others[self.model(model).place[0]] = kept
+        self.used.pop(model, None)
+        self.handle(EngineEnded(model, self.run(model), failure))
+
+    def died(self, model: str, failure: Failure = DEATH) -> None:
+        """The engine dies, and its traces are removed."""
+        self.handle(EngineDied(model, self.run(model), failure))
+        self.ended(model)
+
+    # What is so
+
+    def model(self, name: str) -> Model:
+        return self.supervisor.models[name]
+
+    def run(self, model: str) -> int:
+        return self.model(model).run
+
+    def state(self, model: str) -> ModelState:
+        return self.model(model).state
+
+    def adopt(self, name: str) -> None:
+        """An earlier manager left its engine running."""
+        place = self.model(name).fixed.places[0]
+        self.supervisor.adopt(name, place, spec_of(name, place))
+
+    def serving(self, model: str) -> Lease:
+        lease = self.open(model)
+        self.ready(model)
+        return lease
+
+
+def told(lease: Lease) -> list[LeaseEvent]:
+    events: list[LeaseEvent] = []
+    queue = lease._events
+    while not queue.empty():
+        events.append(queue.get_nowait())
+    return events
+
+
+def last(lease: Lease) -> LeaseEvent:
+    return told(lease)[-1]
+
+
+def statuses(messages: "asyncio.Queue[bytes | None]") -> list[ModelStatus]:
+    """Each status that was published, in order."""
+    found = []
+    while not messages.empty():
+        kind, _, data = (messages.get_nowait() or b"").partition(b"\n")
+        if kind == b"event: model":
+            found.append(ModelStatus.model_validate(json.loads(data.removeprefix(b"data: "))))
+    return found

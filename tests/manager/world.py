@@ -1,0 +1,374 @@
+"""A box of engines that behave as they like, around a supervisor on a virtual clock; and what must always be so.
+
+Its checks run at the very moment of each effect and after every event, so a fault is found where it is made.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from contract.catalogue import Catalogue
+from contract.lease import Drain, Failed, LeaseEvent, Ready
+from contract.states import ModelState
+from manager.devices import DeviceSeen
+from manager.engine import Engine
+from manager.events import (
+    CatalogueRead,
+    EngineAsleep,
+    EngineAwake,
+    EngineDied,
+    EngineEnded,
+    EngineReady,
+    Event,
+    FetchEnded,
+    LeaseAdmitted,
+    LeaseClosed,
+    LeaseOpened,
+    MemorySeen,
+    PhaseReached,
+    WeightsMeasured,
+)
+from manager.fetching import Fetching
+from manager.fixed import Fixed, Place
+from manager.leases import Lease
+from manager.model import Model
+from manager.needs import places_of
+from manager.specification import DeviceKind, EngineSpec, Failure
+from manager.stall import HOST, MOVING, Rules
+from tests.fakes.effects import FakeEffects, spec_of
+from tests.manager.bench import CRASH, DEATH, Bench
+
+HUNG = Failure("engine_hung", "it has had work and has got nowhere for 60 s")
+NO_FETCH = Failure("fetch_failed", "the hub said no")
+INSTANT = 0.001  # no two events come at the same moment
+
+
+@dataclass
+class Body:
+    """An engine as it really is. `uses` is bytes that it takes of each device of its place."""
+
+    name: str
+    run: int
+    place: Place
+    grant: int
+    level: int = 0
+    phase: ModelState = ModelState.STARTING
+    ending: bool = False
+    told_of_death: bool = False
+    uses: int = 0
+
+    @property
+    def serves(self) -> bool:
+        return self.phase is ModelState.READY and not self.ending and not self.told_of_death
+
+
+class WatchedLease(Lease):
+    """Looks at each event at the moment when it is told."""
+
+    def __init__(self, model: str, world: "World") -> None:
+        super().__init__(model, None)
+        self.world = world
+        self.heard: list[LeaseEvent] = []
+
+    def tell(self, event: LeaseEvent) -> None:
+        if event != self._last and not isinstance(self._last, Failed):
+            self.heard.append(event)
+        if isinstance(event, Ready):
+            body = self.world.bodies.get(self.model)
+            assert body is not None, f"{self} is told an endpoint of no engine"
+            assert body.serves, f"{self} is told an endpoint of {body}"
+        # Who comes during the pause after a failure is told that failure at once.
+        if isinstance(event, Failed) and event.code == "insufficient_memory" and self._last is not None:
+            self.world.check_refusal(self.model, event.reason)
+        super().tell(event)
+
+    @property
+    def is_over(self) -> bool:
+        return isinstance(self._last, Failed)
+
+    @property
+    def is_drained(self) -> bool:
+        return isinstance(self._last, Drain)
+
+
+@dataclass
+class WorldEffects(FakeEffects):
+    """Does to the world what the supervisor asks, and checks that it may ask for it now."""
+
+    bodies: dict[str, Body] = field(default_factory=dict)
+    errands: dict[str, int] = field(default_factory=dict)
+    world: "World | None" = None
+
+    def fetch(self, fixed: Fixed, number: int) -> Fetching:
+        assert fixed.name not in self.errands, f"{fixed.name} is fetched twice"
+        assert fixed.name not in self.bodies
+        self.errands[fixed.name] = number
+        return super().fetch(fixed, number)
+
+    def cancel(self, errand: Fetching) -> None:
+        del self.errands[errand.model]
+        super().cancel(errand)
+
+    def launch(self, fixed: Fixed, number: int, place: Place, devices: tuple[DeviceSeen, ...]) -> Engine:
+        assert fixed.name not in self.bodies, f"a second engine of {fixed.name}"
+        assert fixed.name not in self.errands
+        if self.world is not None:
+            self.world.check_room(fixed.name, place)
+        self.bodies[fixed.name] = Body(fixed.name, number, place, fixed.grant)
+        return super().launch(fixed, number, place, devices)
+
+    def adopt(self, fixed: Fixed, number: int, place: Place, spec: EngineSpec) -> Engine:
+        self.bodies[fixed.name] = Body(fixed.name, number, place, fixed.grant, uses=fixed.grant)
+        return super().adopt(fixed, number, place, spec)
+
+    def _body(self, engine: Engine) -> Body:
+        body = self.bodies[engine.run.model]
+        assert body.run == engine.run.number
+        assert not body.ending, f"{body} is asked for something after its end"
+        return body
+
+    def sleep(self, engine: Engine, level: int) -> None:
+        body = self._body(engine)
+        assert body.phase is ModelState.READY
+        self._check_unused(body)
+        body.phase, body.level = ModelState.SLEEPING, level
+        super().sleep(engine, level)
+
+    def wake(self, engine: Engine) -> None:
+        body = self._body(engine)
+        assert body.phase is ModelState.ASLEEP
+        body.phase = ModelState.WAKING
+        super().wake(engine)
+        if self.world is not None:
+            self.world.check_room(body.name, body.place)
+
+    def end(self, engine: Engine) -> None:
+        body = self._body(engine)
+        self._check_unused(body)
+        body.ending = True
+        super().end(engine)
+
+    def _check_unused(self, body: Body) -> None:
+        if self.world is not None and (model := self.world.supervisor.models.get(body.name)) is not None:
+            assert not model.holders, f"{body} is put away while it is used"
+
+
+class World(Bench):
+    """`late` is memory of engines that ended which has not come back yet; `gone` are devices that cannot be seen."""
+
+    def __init__(self, *models: Fixed, devices: dict[str, int], rules: Rules) -> None:
+        self.world = WorldEffects()
+        self.late: list[tuple[str, int]] = []
+        self.gone: set[str] = set()
+        self.open_leases: list[WatchedLease] = []
+        self.all_leases: list[WatchedLease] = []
+        self.events = 0
+        super().__init__(*models, devices=devices, rules=rules, effects=self.world)
+        self.world.world = self
+
+    @property
+    def bodies(self) -> dict[str, Body]:
+        return self.world.bodies
+
+    def handle(self, event: Event) -> None:
+        """One event. Looks at the devices come later, when the test likes."""
+        self.now += INSTANT
+        self.events += 1
+        self.supervisor.handle(event)
+        self.check()
+
+    # Devices
+
+    def _device(self, name: str) -> DeviceSeen:
+        total = self.totals[name]
+        free = total - self.taken(name)
+        return DeviceSeen(name, DeviceKind.CPU if name == HOST else DeviceKind.CUDA, name, total, max(0, free))
+
+    def taken(self, device: str) -> int:
+        """What is really taken."""
+        engines = sum(body.uses for body in self.bodies.values() if device in body.place)
+        late = sum(amount for where, amount in self.late if where == device)
+        return engines + late + self.others.get(device, 0)
+
+    def seen(self) -> tuple[DeviceSeen, ...]:
+        return tuple(self._device(name) for name in self.totals if name not in self.gone)
+
+    def see(self) -> None:
+        self.effects.looks = False
+        self.now += INSTANT
+        self.supervisor.handle(MemorySeen(self.now, self.seen()))
+        if self.world.world is not None:
+            self.check()
+
+    def refit(self, devices: tuple[DeviceSeen, ...]) -> dict[str, Fixed]:
+        models = self.supervisor.models.items()
+        return {name: replace(each.fixed, places=places_of(each.fixed.entry, devices)) for name, each in models}
+
+    # Callers
+
+    def lease(self, model: str) -> WatchedLease:
+        lease = WatchedLease(model, self)
+        self.open_leases.append(lease)
+        self.all_leases.append(lease)
+        self.handle(LeaseOpened(lease))
+        return lease
+
+    def leave(self, lease: WatchedLease) -> None:
+        self.open_leases.remove(lease)
+        self.handle(LeaseClosed(lease))
+
+    def read(self, models: Mapping[str, Fixed]) -> None:
+        """A new catalogue."""
+        self.handle(CatalogueRead(Catalogue(models={name: each.entry for name, each in models.items()}), models))
+
+    # Engines
+
+    def admit_one(self, pick: int = 0) -> None:
+        """One of the admissions that are under way comes back."""
+        if self.effects.admitted:
+            lease, run = self.effects.admitted.pop(pick % len(self.effects.admitted))
+            self.handle(LeaseAdmitted(lease, run, "http://engine:8000"))
+
+    def get_on(self, body: Body, lies: float = 1.0) -> None:
+        """What it is about is done. It takes `lies` times what it was granted."""
+        match body.phase:
+            case ModelState.STARTING:
+                body.phase, body.uses = ModelState.READY, int(body.grant * lies)
+                self.handle(EngineReady(body.name, body.run, spec_of(body.name, body.place)))
+            case ModelState.SLEEPING:
+                body.phase, body.uses = ModelState.ASLEEP, min(1, body.uses)
+                self.handle(EngineAsleep(body.name, body.run, body.level))
+            case ModelState.WAKING:
+                body.phase, body.uses = ModelState.READY, int(body.grant * lies)
+                self.handle(EngineAwake(body.name, body.run))
+
+    def end(self, body: Body, failure: Failure | None, *, late: bool = False) -> None:
+        """Its traces are gone. Memory that is `late` is taken all the same."""
+        del self.bodies[body.name]
+        if late:
+            self.late += [(device, body.uses) for device in body.place]
+        self.handle(EngineEnded(body.name, body.run, failure))
+
+    def end_fetch(self, name: str, failure: Failure | None, size: int = 3) -> None:
+        run = self.world.errands[name]
+        if failure is None:
+            self.handle(WeightsMeasured(name, run, size, size + 1))
+        del self.world.errands[name]
+        self.handle(FetchEnded(name, run, failure))
+
+    def due(self) -> list[Callable[[float], None]]:
+        """All that somebody is about to do; each is given how much of its grant an engine takes."""
+        found: list[Callable[[float], None]] = []
+        for body in self.bodies.values():
+            if body.ending or body.told_of_death:
+                found.append(lambda _, body=body: self.end(body, None))
+            elif body.phase in MOVING:
+                found.append(partial(self.get_on, body))
+        found += [lambda _, name=name: self.end_fetch(name, None) for name in self.world.errands]
+        if self.effects.admitted:
+            found.append(lambda _: self.admit_one(-1))
+        if self.effects.looks:
+            found.append(lambda _: self.see())
+        return found
+
+    def faults(self) -> list[Callable[[], None]]:
+        """All that can go wrong now."""
+        found: list[Callable[[], None]] = []
+        for body in self.bodies.values():
+            if body.ending or body.told_of_death:
+                found.append(partial(self.end, body, None, late=True))
+                found.append(partial(self.get_on, body))  # its last news were under way already
+            elif body.phase is ModelState.STARTING:
+                found.append(partial(self.end, body, CRASH))
+                found.append(partial(self.half_way, body))
+            else:
+                found.append(partial(self.die, body, DEATH))
+                found.append(partial(self.die, body, HUNG))
+        found += [partial(self.end_fetch, name, NO_FETCH) for name in self.world.errands]
+        return found
+
+    def half_way(self, body: Body) -> None:
+        self.handle(PhaseReached(body.name, body.run, "loading weights"))
+        body.uses = body.grant // 2
+
+    def die(self, body: Body, failure: Failure) -> None:
+        body.told_of_death = True
+        self.handle(EngineDied(body.name, body.run, failure))
+
+    # Everybody behaves
+
+    def behave(self, seconds: float) -> None:
+        """Time passes, and everybody does at once what is expected of them."""
+        self.late.clear()
+        self.pass_time(seconds)
+        for lease in [lease for lease in self.open_leases if lease.is_drained or lease.is_over]:
+            self.leave(lease)
+        for happen in self.due():
+            happen(1.0)
+        self.see()
+        while self.effects.admitted:
+            self.admit_one()
+
+    def come_to_rest(self) -> None:
+        """Nobody new comes. Whoever waits is served or told why not, within a bound."""
+        for _ in range(400):
+            if all(isinstance(lease._last, Ready | Failed) for lease in self.open_leases):
+                return
+            self.behave(5)
+        waiting = [lease for lease in self.open_leases if not lease.holds and not lease.is_over]
+        raise AssertionError(f"for half an hour nobody served {waiting}: {self.supervisor}")
+
+    # What must always be so
+
+    def check(self) -> None:
+        supervisor = self.supervisor
+        models = supervisor.models
+        known = supervisor.scheduler._stalls
+        assert known == {name: model.stall() for name, model in models.items()}, "the scheduler knows what is so"
+        assert {name for name, model in models.items() if model.engine is not None} == set(self.bodies)
+        assert {name for name, model in models.items() if model.errand is not None} == set(self.world.errands)
+        asleep = sum(model.host_held for model in models.values())
+        assert asleep <= supervisor.scheduler.rules.sleep_memory, "sleepers keep more than they may"
+        for lease in self.open_leases:
+            self._check_lease(lease)
+
+    def _check_lease(self, lease: WatchedLease) -> None:
+        if lease.holds:
+            body = self.bodies.get(lease.model)
+            assert body is not None, f"{lease} holds no engine"
+            assert body.serves, f"{lease} holds {body}"
+        if not lease.is_over:
+            assert lease in self.supervisor.models[lease.model].leases, f"{lease} is forgotten"
+
+    def check_room(self, name: str, place: Place) -> None:
+        """An engine starts or wakes now: its devices were looked at, nothing else moves there, and all booked fits."""
+        tracks = self.ledger.tracks()
+        for device in place:
+            track = tracks[device]
+            assert track.fresh, f"{name} starts on {device}, which was not looked at"
+            held = sum(min(model.holds, track.most) for model in self._on(device))
+            if device == HOST:
+                held += sum(model.host_held for model in self.supervisor.models.values())
+            assert held <= track.budget, f"{name} starts on {device}: {held} of {track.budget} are booked"
+            moving = [model.name for model in self._on(device) if model.state in MOVING and model.name != name]
+            assert not moving, f"{name} starts on {device} while {moving} move"
+
+    def check_refusal(self, name: str, reason: str) -> None:
+        """Refused for want of memory: on each place that would do, the pinned and the others hold too much."""
+        model, tracks = self.supervisor.models[name], self.ledger.tracks()
+        for place in model.fixed.places:
+            if all(device in tracks and model.fixed.grant <= tracks[device].most for device in place):
+                free = {device: tracks[device].budget - self._kept(name, device) for device in place}
+                need = {device: min(model.need, max(model.fixed.grant, tracks[device].most)) for device in place}
+                assert any(need[device] > free[device] for device in place), (
+                    f"{name} is refused, though those on {place} may go: {reason}; {tracks}"
+                )
+
+    def _kept(self, name: str, device: str) -> int:
+        """What those keep that never make room."""
+        pinned = [model for model in self.supervisor.models.values() if model.fixed.entry.pin and model.name != name]
+        kept = sum(model.holds for model in pinned if device in model.place)
+        return kept + sum(model.host_held for model in pinned if device == HOST)
+
+    def _on(self, device: str) -> list[Model]:
+        return [model for model in self.supervisor.models.values() if device in model.place]
