@@ -46,9 +46,10 @@ def _engine_sources(name: str, *more: str) -> tuple[Path, ...]:
 
 _SERVER = (REPOSITORY / "contract", *_engine_sources("diffusers", "requirements-cuda.txt", "server"))
 _DIFFUSERS = IMAGES / "diffusers" / "Dockerfile"
-_ROOMS = tuple(REPOSITORY / name for name in ("requirements.lock", "contract", "manager", "proxy", "static"))
+_ROOMS = ("requirements.lock", "contract", "manager", "proxy", "static", "images/mock/server")
+_PRODUCT = tuple(REPOSITORY / name for name in _ROOMS)
 
-SERVICES = Image("roundhouse:0.1.0", IMAGES / "roundhouse" / "Dockerfile", _ROOMS, has_torch=False)
+SERVICES = Image("roundhouse:0.1.0", IMAGES / "roundhouse" / "Dockerfile", _PRODUCT, has_torch=False)
 VLLM_ON_CPU = Image("roundhouse-vllm-cpu:0.32.0", IMAGES / "vllm" / "Dockerfile", _engine_sources("vllm"))
 VLLM_ON_GPU = "vllm/vllm-openai:v0.32.0"
 DIFFUSERS_ON_CPU = Image("roundhouse-diffusers-cpu:0.1.0", _DIFFUSERS, _SERVER, ("DEVICE=cpu", f"BASE={PYTHON_BASE}"))

@@ -69,7 +69,7 @@ class Ledger:
     @property
     def devices(self) -> tuple[DeviceSeen, ...]:
         """As last seen."""
-        return tuple(account.seen for account in self._accounts.values())
+        return tuple(account.seen for account in tuple(self._accounts.values()))
 
     def others(self, device: str) -> int:
         """What programs that are not ours use."""
@@ -128,12 +128,14 @@ class Ledger:
         """The devices as they were at `at` or later. `busy` are the models with requests."""
         known, self._accounts = self._accounts, {}
         for seen in devices:
+            # What is there right after something ended is late memory rather than growth.
+            growing = busy if seen.id not in self._stale else ()
             if self._stale.get(seen.id, inf) < at:
                 del self._stale[seen.id]
             before = known.get(seen.id)
             account = _Account(seen, at, before.others if before is not None else None)
             self._accounts[seen.id] = account
-            self._attribute(account, busy)
+            self._attribute(account, growing)
 
     def _attribute(self, account: _Account, busy: Collection[str]) -> None:
         """Whose memory is it?"""
@@ -155,9 +157,10 @@ class Ledger:
 
 def _split(uses: list[_Use], device: str, amount: int) -> None:
     """Several that moved at once cannot be told apart: each gets its part of what they took, as they are booked."""
-    booked = sum(use.booked for use in uses) or 1
+    booked = sum(use.booked for use in uses)
     for use in uses:
-        use.used[device] = use.base[device] = amount * use.booked // booked
+        part = amount * use.booked // booked if booked else amount // len(uses)
+        use.used[device] = use.base[device] = part
 
 
 def _grow(busy: list[_Use], device: str, amount: int) -> int:

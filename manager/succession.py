@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from contract.states import ModelState
 from manager.callers import gone
@@ -47,7 +48,7 @@ class Succession:
         if model.successor is not None:
             model.successor = fixed
         else:
-            model.fixed = fixed
+            model.fixed = replace(fixed, created=model.fixed.created)
 
     def _replace(self, model: Model, fixed: Fixed, now: float) -> None:
         model.successor = fixed
@@ -100,7 +101,7 @@ class Succession:
         return changed
 
     def _succeed(self, model: Model, fixed: Fixed) -> None:
-        model.fixed, model.successor, model.here = fixed, None, fixed.here
+        model.fixed, model.successor, model.here = replace(fixed, created=model.fixed.created), None, fixed.here
         model.lessons = self.transitions.effects.recall(fixed)
         model.forgive()
         if fixed.lacks is not None:

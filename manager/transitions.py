@@ -102,7 +102,7 @@ class Transitions:
             self.stop(model)
             return
         model.state, model.sleep, model.after_drain = ModelState.SLEEPING, level, None
-        self.ledger.moves(model.name, model.place, model.holds)
+        self.ledger.moves(model.name, model.place, model.lessons.residue)
         self.effects.sleep(model.engine, level.level)
 
     def engine_asleep(self, model: Model, now: float) -> None:
@@ -169,7 +169,7 @@ class Transitions:
         """What is left at the bound is cut: its lease fails, and the proxy ends its streams with an error."""
         if model.state is not ModelState.DRAINING or (model.holders and now < model.drain_until):
             return
-        self.dismiss(model, model.holders, Failure("drained", "the model was drained to make room"))
+        self.dismiss(model, model.holders, Failure("drained", "the model had to go, and what was in flight had its time"))
         if model.after_drain is not None:
             self.sleep(model, model.after_drain)
         else:
