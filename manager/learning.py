@@ -23,7 +23,7 @@ class Learning:
     def measured(self, model: Model) -> None:
         """The ledger has looked at the devices again: the model is booked with what it was seen to take."""
         model.used = self.ledger.used(model.name)
-        if model.state is ModelState.READY:
+        if model.state in {ModelState.READY, ModelState.DRAINING}:
             self.keep(model, model.lessons.with_peak(model.used))
             model.holds = max(model.holds, model.need)
         elif model.state is ModelState.ASLEEP and self.ledger.is_measured(model.name) and model.holds != model.used:

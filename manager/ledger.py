@@ -34,11 +34,12 @@ class Limits:
 class _Use:
     """What one model takes by device: `used` now, `base` when it had settled, both empty until it was measured.
 
-    `settled_at` is None while it moves.
+    `settled_at` is None while it moves; `expected` is what it will probably take then.
     """
 
     place: Place
     booked: int
+    expected: int
     used: dict[str, int] = field(default_factory=dict)
     base: dict[str, int] = field(default_factory=dict)
     settled_at: float | None = None
@@ -96,9 +97,9 @@ class Ledger:
 
     # What happens to models
 
-    def moves(self, model: str, place: Place, booked: int) -> None:
-        """The model starts, wakes, goes to sleep or ends; what it takes is known again when it has settled."""
-        self._uses[model] = _Use(place, booked)
+    def moves(self, model: str, place: Place, booked: int, *, expected: int | None = None) -> None:
+        """The model starts, wakes or goes to sleep; what it takes is known again when it has settled."""
+        self._uses[model] = _Use(place, booked, booked if expected is None else expected)
 
     def settles(self, model: str, now: float) -> None:
         """It is ready, or asleep: the next sight tells what it takes."""
@@ -110,7 +111,7 @@ class Ledger:
     def adopts(self, model: str, place: Place, used: int, now: float) -> None:
         """It was there before it could be measured."""
         there = dict.fromkeys(place, used)
-        self._uses[model] = _Use(place, used, there, dict(there), settled_at=now)
+        self._uses[model] = _Use(place, used, used, there, dict(there), settled_at=now)
 
     def leaves(self, model: str, now: float) -> None:
         """It is gone; whether its memory is back, the next sight tells."""
@@ -148,19 +149,23 @@ class Ledger:
         unmeasured = [use for use in here.values() if device not in use.used]
         rest = taken - account.others - sum(use.used.get(device, 0) for use in here.values())
         if unmeasured:
-            _split(unmeasured, device, max(0, rest))
+            account.others += max(0, rest) - _split(unmeasured, device, max(0, rest))
         elif rest > 0:
             account.others += rest - _grow([use for name, use in here.items() if name in busy], device, rest)
         else:
             account.others = max(0, account.others + rest + _shrink(here.values(), device, -rest))
 
 
-def _split(uses: list[_Use], device: str, amount: int) -> None:
-    """Several that moved at once cannot be told apart: each gets its part of what they took, as they are booked."""
-    booked = sum(use.booked for use in uses)
+def _split(uses: list[_Use], device: str, amount: int) -> int:
+    """What several that moved at once have taken cannot be told apart: each gets its part, as it was expected.
+
+    What is more than they can have taken is not theirs: memory of an engine that ended may be late.
+    """
+    expected = sum(use.expected for use in uses)
     for use in uses:
-        part = amount * use.booked // booked if booked else amount // len(uses)
-        use.used[device] = use.base[device] = part
+        part = amount * use.expected // expected if expected else amount // len(uses)
+        use.used[device] = use.base[device] = min(part, int(use.booked * MOST_GROWTH))
+    return sum(use.used[device] for use in uses)
 
 
 def _grow(busy: list[_Use], device: str, amount: int) -> int:

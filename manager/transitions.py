@@ -102,7 +102,7 @@ class Transitions:
             self.stop(model)
             return
         model.state, model.sleep, model.after_drain = ModelState.SLEEPING, level, None
-        self.ledger.moves(model.name, model.place, model.lessons.residue)
+        self.ledger.moves(model.name, model.place, model.holds, expected=model.lessons.residue)
         self.effects.sleep(model.engine, level.level)
 
     def engine_asleep(self, model: Model, now: float) -> None:
@@ -152,8 +152,8 @@ class Transitions:
         if failure is not None and served_before:
             log.warning("%s could not be adopted: %s", model.name, failure.reason)
         elif failure is not None and not asked:
-            if failure.code == "weights_missing":
-                model.here = model.fixed.entry.is_local  # somebody emptied the cache: they are fetched again
+            if failure.code in {"weights_missing", "weights_changed"}:
+                model.here = model.fixed.entry.is_local  # what is gone or damaged is fetched again
             self.refuse(model, failure, now)
 
     def drain(self, model: Model, bed: Bed | None, seconds: float, now: float) -> None:

@@ -40,7 +40,9 @@ def test_the_first_duration_is_believed_as_it_is() -> None:
 
 
 @given(st.lists(BYTES, max_size=20), st.lists(BYTES, max_size=20))
-def test_the_peak_is_the_greatest_that_was_seen_and_the_residue_the_latest(peaks: list[int], residues: list[int]) -> None:
+def test_the_peak_is_the_greatest_that_was_seen_and_the_residue_the_latest(
+    peaks: list[int], residues: list[int]
+) -> None:
     lessons = Lessons()
     for amount in peaks:
         lessons = lessons.with_peak(amount)

@@ -25,10 +25,10 @@ from tests.manager.world import World
 
 NAMES = ("a", "b", "c", "d", "e")
 BOXES = ({"cpu": 12}, {"cuda:0": 10, "cpu": 16}, {"cuda:0": 10, "cuda:1": 12, "cpu": 16})
-LEVELS = (
-    (),
-    (level(2, keeps_weights=False),),
-    (level(1, keeps_weights=True), level(2, keeps_weights=False)),
+SIZES = ((2, 1), (3, 3), (4, 2), (5, 4), (6, 4), (7, 6), (8, 4), (9, 8), (10, 8), (13, 9))
+LIGHT, DEEP = level(1, keeps_weights=True), level(2, keeps_weights=False)
+KINDS = tuple(
+    FakeKind(levels, fills_its_share=fills) for levels in ((), (DEEP,), (LIGHT, DEEP)) for fills in (False, True)
 )
 T = TypeVar("T")
 picks = st.integers(0, 59)
@@ -40,22 +40,23 @@ steps_taken: Counter[str] = Counter()
 def models(draw: st.DrawFn, name: str, devices: dict[str, int]) -> Fixed:
     places = ((), ("cpu",), ("cuda:0",), ("cuda:0", "cuda:1"))
     wanted = draw(st.sampled_from([place for place in places if set(place) <= set(devices)]))
+    grant, weights = draw(st.sampled_from(SIZES))
+    kind = draw(st.sampled_from(KINDS))
     entry = {
         "pin": draw(st.integers(0, 7)) == 7,
         "devices": list(wanted),
-        "args": {"version": draw(st.integers(0, 1))},
         "preload": draw(st.booleans()),
+        # What is of another size or kind is another entry.
+        "args": {"grant": grant, "weights": weights, "kind": KINDS.index(kind)},
     }
-    grant = draw(st.sampled_from([2, 3, 4, 5, 6, 7, 8, 9, 10, 13]))
-    levels = draw(st.sampled_from(LEVELS))
     made = fixed(
         name,
         grant,
         entry=entry,
-        weights=draw(st.integers(1, grant)),
+        weights=weights,
         here=draw(st.integers(0, 3)) > 0,
         declared=draw(st.booleans()),
-        kind=cast(Any, FakeKind(levels, fills_its_share=draw(st.booleans()))),
+        kind=cast(Any, kind),
         idle_timeout=draw(st.sampled_from([20.0, 600.0, inf])),
         asleep_timeout=draw(st.sampled_from([60.0, inf])),
         lacks="it is not for this box" if draw(st.integers(0, 9)) == 9 else None,

@@ -144,7 +144,9 @@ def test_the_longest_asleep_is_stopped_so_that_another_can_sleep() -> None:
     asleep(bench, "b")
     bench.close(bench.serving("c"))
     bench.open("a")
-    assert (bench.effects.ended, bench.effects.slept[2:]) == (["b"], []), "a is wanted, so b goes, though a sleeps longer"
+    assert (bench.effects.ended, bench.effects.slept[2:]) == (["b"], []), (
+        "a is wanted, so b goes, though a sleeps longer"
+    )
     bench.ended("b")
     assert bench.effects.slept[2:] == [("c", 1)]
     bench.asleep("c")

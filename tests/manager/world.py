@@ -31,8 +31,10 @@ from manager.events import (
 from manager.fetching import Fetching
 from manager.fixed import Fixed, Place
 from manager.leases import Lease
+from manager.lessons import Lessons
 from manager.model import Model
 from manager.needs import places_of
+from manager.reload import identity_of
 from manager.specification import DeviceKind, EngineSpec, Failure
 from manager.stall import HOST, MOVING, Rules
 from tests.fakes.effects import FakeEffects, spec_of
@@ -108,6 +110,12 @@ class WorldEffects(FakeEffects):
     def cancel(self, errand: Fetching) -> None:
         del self.errands[errand.model]
         super().cancel(errand)
+
+    def recall(self, fixed: Fixed) -> Lessons:
+        return self.remembered.get(identity_of(fixed), Lessons())
+
+    def remember(self, fixed: Fixed, lessons: Lessons) -> None:
+        self.remembered[identity_of(fixed)] = lessons
 
     def launch(self, fixed: Fixed, number: int, place: Place, devices: tuple[DeviceSeen, ...]) -> Engine:
         assert fixed.name not in self.bodies, f"a second engine of {fixed.name}"
@@ -289,7 +297,7 @@ class World(Bench):
 
     def half_way(self, body: Body) -> None:
         self.handle(PhaseReached(body.name, body.run, "loading weights"))
-        body.uses = body.grant // 2
+        body.uses = max(body.uses, body.grant // 2)
 
     def die(self, body: Body, failure: Failure) -> None:
         body.told_of_death = True
