@@ -19,6 +19,7 @@ from manager.events import (
     LoadWanted,
     ModelEvent,
     PhaseReached,
+    SleeperFound,
     UnloadWanted,
     WeightsMeasured,
     Wish,
@@ -28,7 +29,7 @@ from manager.specification import Failure
 from manager.stall import Action, Drain, Fetch, Refuse, Sleep, Start, Stop, Wake
 from manager.transitions import Transitions
 
-SETTLING = (EngineReady, EngineAsleep, EngineAwake, EngineEnded)
+SETTLING = (EngineReady, SleeperFound, EngineAsleep, EngineAwake, EngineEnded)
 
 
 def told(callers: Callers, model: Model, event: ModelEvent, now: float) -> None:
@@ -70,6 +71,8 @@ def _run_told(transitions: Transitions, model: Model, event: EngineEvent | Fetch
             transitions.phase_reached(model, phase)
         case EngineReady(_, _, spec):
             transitions.engine_ready(model, spec, now)
+        case SleeperFound(_, _, spec, level):
+            transitions.sleeper_found(model, spec, level, now)
         case EngineAsleep():
             transitions.engine_asleep(model, now)
         case EngineAwake():

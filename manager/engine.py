@@ -10,7 +10,16 @@ from typing import NoReturn
 import httpx
 
 from manager.engines.kind import EngineKind, SleepLevel
-from manager.events import EngineAsleep, EngineAwake, EngineDied, EngineEnded, EngineEvent, EngineReady, PhaseReached
+from manager.events import (
+    EngineAsleep,
+    EngineAwake,
+    EngineDied,
+    EngineEnded,
+    EngineEvent,
+    EngineReady,
+    PhaseReached,
+    SleeperFound,
+)
 from manager.racing import first_of
 from manager.readiness import Readiness, prove
 from manager.runtimes.runtime import Runtime
@@ -87,13 +96,14 @@ class Engine:
 
     async def _live(self) -> None:
         try:
-            spec, endpoint = await self._make_ready()
+            spec, endpoint, level = await self._make_ready()
         except EngineError as error:
             await self._finish(0, await self._with_tail(error.failure))
             return
-        self.post(EngineReady(self.run.model, self.run.number, spec))
+        name, number = self.run.model, self.run.number
+        self.post(EngineReady(name, number, spec) if level is None else SleeperFound(name, number, spec, level))
         try:
-            await self._serve(endpoint)
+            await self._serve(endpoint, level)
         except EngineError as error:
             # Told before anything is cleared away: who uses the engine learns of its death at once.
             self.post(EngineDied(self.run.model, self.run.number, await self._with_tail(error.failure)))
@@ -106,8 +116,11 @@ class Engine:
             await asyncio.wait([life])
         await self._finish(grace, None)
 
-    async def _make_ready(self) -> tuple[EngineSpec, str]:
-        """The specification and the endpoint of an engine that serves. Raises EngineError."""
+    async def _make_ready(self) -> tuple[EngineSpec, str, SleepLevel | None]:
+        """The specification and the endpoint of an engine that serves, or how one that was adopted sleeps.
+
+        Raises EngineError.
+        """
         run = self.run
         spec = await asyncio.to_thread(run.prepare)
         if not run.adopted:
@@ -121,31 +134,41 @@ class Engine:
             log_tail=lambda: self.runtime.tail(spec.container, TAIL_LINES),
         )
         await readiness.wait(endpoint, self._report)
-        if run.adopted and not spec.external and run.kind.sleep_levels(run.device):
-            await self._refuse_sleeper(endpoint)
+        level = await self._found_asleep(spec, endpoint)
+        if level is not None:
+            return spec, endpoint, level
         self._report("first token")
         proof = partial(prove, self.client, endpoint, run.kind.probe(run.model), START_FAILED)
         await self.watch.over(proof, START_FAILED, " while starting")
         await self.watch.look(endpoint)
-        return spec, endpoint
+        return spec, endpoint, None
 
-    async def _refuse_sleeper(self, endpoint: str) -> None:
-        """Nobody knows any more how deep it sleeps, and so neither what it holds nor how it is woken."""
-        if await Slumber(self.client, self.run.kind, self.run.model, endpoint).goes_on(START_FAILED):
-            raise EngineError(START_FAILED, "it slept when the manager came back, and is started anew")
+    async def _found_asleep(self, spec: EngineSpec, endpoint: str) -> SleepLevel | None:
+        """How an engine sleeps that an earlier manager left so; None where it is awake.
 
-    async def _serve(self, endpoint: str) -> NoReturn:
+        How deep is not known any more: it is woken as from the deepest sleep, which wakes it from every other.
+        """
+        levels = self.run.kind.sleep_levels(self.run.device)
+        if not self.run.adopted or spec.external or not levels:
+            return None
+        asleep = await Slumber(self.client, self.run.kind, self.run.model, endpoint).goes_on(START_FAILED)
+        return levels[-1] if asleep else None
+
+    async def _serve(self, endpoint: str, asleep: SleepLevel | None) -> NoReturn:
         """Awake and asleep by turns, as asked. Raises EngineError with the reason when the engine is to end."""
         run = self.run
         slumber = Slumber(self.client, run.kind, run.model, endpoint)
+        level = asleep
         while True:
-            level = self._level(await self.watch.over(partial(self._until_sleep, endpoint)))
-            await self.watch.over(partial(slumber.begin, level), SLEEP_FAILED, " on its way to sleep")
-            self.post(EngineAsleep(run.model, run.number, level.level))
+            if level is None:
+                level = self._level(await self.watch.over(partial(self._until_sleep, endpoint)))
+                await self.watch.over(partial(slumber.begin, level), SLEEP_FAILED, " on its way to sleep")
+                self.post(EngineAsleep(run.model, run.number, level.level))
             await self.watch.over(self._wake_wanted.wait)
             self._wake_wanted.clear()
             await self.watch.over(partial(slumber.end, level), WAKE_FAILED, " while waking")
             self.post(EngineAwake(run.model, run.number))
+            level = None
 
     def _level(self, number: int) -> SleepLevel:
         levels = {level.level: level for level in self.run.kind.sleep_levels(self.run.device)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from contract.catalogue import Catalogue
 from manager.devices import DeviceSeen
+from manager.engines.kind import SleepLevel
 from manager.fixed import Fixed
 from manager.leases import Lease
 from manager.specification import EngineSpec, Failure
@@ -103,6 +104,16 @@ class EngineAsleep:
 
 
 @dataclass(frozen=True)
+class SleeperFound:
+    """An engine of an earlier manager is asleep, and can be woken as from `level`."""
+
+    model: str
+    run: int
+    spec: EngineSpec
+    level: SleepLevel
+
+
+@dataclass(frozen=True)
 class EngineAwake:
     """The engine serves again."""
 
@@ -161,7 +172,7 @@ class ShutdownWanted:
     """The manager is about to end: drain, then stop all engines."""
 
 
-EngineEvent = PhaseReached | EngineReady | EngineAsleep | EngineAwake | EngineDied | EngineEnded
+EngineEvent = PhaseReached | EngineReady | SleeperFound | EngineAsleep | EngineAwake | EngineDied | EngineEnded
 FetchEvent = Fetched | WeightsMeasured | FetchEnded
 LeaseChange = LeaseOpened | LeaseClosed | LeaseAdmitted
 Wish = LoadWanted | UnloadWanted | KeepWanted

@@ -35,7 +35,7 @@ class Readiness:
         while not await self.is_healthy(endpoint):
             await self._raise_if_over(deadline)
             if time.monotonic() >= read_log_at:
-                report(phase_of(await self.log_tail(), self.kind.phases))
+                report(phase_of(await self._log(), self.kind.phases))
                 read_log_at = time.monotonic() + LOG_SECONDS
             await asyncio.sleep(POLL_SECONDS)
 
@@ -47,12 +47,25 @@ class Readiness:
         return answer.status_code == httpx.codes.OK
 
     async def _raise_if_over(self, deadline: float) -> None:
-        ended = await self.exit_of()
+        ended = await self._ended()
         if ended is not None:
-            raise EngineError("engine_start_failed", f"{ended} while starting", await self.log_tail())
+            raise EngineError("engine_start_failed", f"{ended} while starting", await self._log())
         if time.monotonic() >= deadline:
             reason = f"not healthy within {self.kind.start_deadline:g} s"
-            raise EngineError("engine_start_timeout", reason, await self.log_tail())
+            raise EngineError("engine_start_timeout", reason, await self._log())
+
+    async def _ended(self) -> Exit | None:
+        """A runtime that does not answer says nothing about the engine."""
+        try:
+            return await self.exit_of()
+        except EngineError:
+            return None
+
+    async def _log(self) -> tuple[str, ...]:
+        try:
+            return await self.log_tail()
+        except EngineError:
+            return ()
 
 
 async def prove(client: httpx.AsyncClient, endpoint: str, probe: Probe, code: str) -> None:

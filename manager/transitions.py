@@ -1,32 +1,33 @@
 """How one model's state changes as its engine starts, serves, sleeps, wakes and ends, and the effects that follow."""
 
 import logging
+from dataclasses import replace
 
-from contract.lease import Drain, Failed
+from contract.lease import Drain
 from contract.states import ModelState
 from manager.effects import Effects
+from manager.endings import Endings
+from manager.engines.kind import SleepLevel
 from manager.fixed import Place
 from manager.learning import Learning
 from manager.leases import Lease
 from manager.ledger import Ledger
 from manager.model import Model
-from manager.reports import failed_event
 from manager.specification import EngineSpec, Failure
 from manager.stall import Bed
 
 log = logging.getLogger(__name__)
 
 RUNNING = frozenset({ModelState.READY, ModelState.STARTING, ModelState.FETCHING, ModelState.WAKING})
-# An engine that has served, and whose end is a death and not a failed start.
-ALIVE = frozenset({ModelState.READY, ModelState.DRAINING, ModelState.SLEEPING, ModelState.ASLEEP, ModelState.WAKING})
+
+DRAINED = Failure("drained", "the model had to go, and what was in flight had its time")
 
 
-class Transitions:
+class Transitions(Endings):
     """Called by the supervisor and by `Callers` alone. `now` is seconds of the supervisor's clock."""
 
     def __init__(self, effects: Effects, ledger: Ledger) -> None:
-        self.effects = effects
-        self.ledger = ledger
+        super().__init__(effects, ledger)
         self.learning = Learning(effects, ledger)
 
     # Weights
@@ -112,6 +113,16 @@ class Transitions:
         model.state, model.asleep_since, model.keep = ModelState.ASLEEP, now, None
         self.ledger.settles(model.name, now)
 
+    def sleeper_found(self, model: Model, spec: EngineSpec, level: SleepLevel, now: float) -> None:
+        """An adopted engine sleeps, and nobody knows how deep: its weights may be in host memory."""
+        if model.state is not ModelState.STARTING:
+            return
+        log.info("%s is adopted, asleep", model.name)
+        model.spec = spec
+        model.sleep = replace(level, keeps_weights=any(each.keeps_weights for each in model.sleep_levels()))
+        model.state, model.asleep_since, model.holds = ModelState.ASLEEP, now, model.lessons.residue
+        self.ledger.adopts(model.name, model.place, model.holds, now)
+
     def wake(self, model: Model, now: float) -> None:
         if model.engine is None:
             return
@@ -130,32 +141,6 @@ class Transitions:
 
     # The end
 
-    def engine_died(self, model: Model, failure: Failure, now: float) -> None:
-        """An engine that served is gone: who used it is told, who waits goes on waiting for the next run."""
-        if model.state not in ALIVE:
-            return
-        log.warning("%s died: %s", model.name, failure.reason)
-        if model.served_steadily(now):
-            model.failures = 0
-        model.failed(failure, now)
-        if model.failures == 1:
-            model.retry_at = now  # one death is no loop: whoever asks next does not wait for the pause
-        model.state = ModelState.STOPPING
-        self.dismiss(model, model.holders, failure)
-
-    def engine_ended(self, model: Model, failure: Failure | None, now: float) -> None:
-        asked = model.state is ModelState.STOPPING
-        # It served an earlier manager, so its end says nothing against a start: who waits goes on waiting for one.
-        served_before = model.state is ModelState.STARTING and model.engine is not None and model.engine.run.adopted
-        self.ledger.leaves(model.name, now)
-        model.clear_run()
-        if failure is not None and served_before:
-            log.warning("%s could not be adopted: %s", model.name, failure.reason)
-        elif failure is not None and not asked:
-            if failure.code in {"weights_missing", "weights_changed"}:
-                model.here = model.fixed.entry.is_local  # what is gone or damaged is fetched again
-            self.refuse(model, failure, now)
-
     def drain(self, model: Model, bed: Bed | None, seconds: float, now: float) -> None:
         """No new request, at most `seconds` for those in flight, then bed or the end."""
         log.info("%s drains for at most %.0f s", model.name, seconds)
@@ -169,7 +154,7 @@ class Transitions:
         """What is left at the bound is cut: its lease fails, and the proxy ends its streams with an error."""
         if model.state is not ModelState.DRAINING or (model.holders and now < model.drain_until):
             return
-        self.dismiss(model, model.holders, Failure("drained", "the model had to go, and what was in flight had its time"))
+        self.dismiss(model, model.holders, DRAINED)
         if model.after_drain is not None:
             self.sleep(model, model.after_drain)
         else:
@@ -181,6 +166,8 @@ class Transitions:
             case ModelState.FETCHING:
                 self._cancel_fetch(model)
             case ModelState.READY if model.holders:
+                self.drain(model, None, seconds, now)
+            case ModelState.DRAINING if now + seconds < model.drain_until:
                 self.drain(model, None, seconds, now)
             case ModelState.DRAINING:
                 model.after_drain = None
@@ -194,25 +181,3 @@ class Transitions:
             self.effects.cancel(model.errand)
         model.errand, model.state = None, ModelState.STOPPED
         model.run += 1  # what it still tells is old news
-
-    def stop(self, model: Model) -> None:
-        model.state = ModelState.STOPPING
-        if model.engine is not None:
-            self.effects.end(model.engine)
-
-    def refuse(self, model: Model, failure: Failure, now: float) -> None:
-        """The model cannot be made ready: all who wait are told why."""
-        log.warning("%s failed: %s: %s", model.name, failure.code, failure.reason)
-        model.failed(failure, now)
-        if model.engine is None:
-            model.state = ModelState.FAILED
-        model.forget_wants()
-        for lease in tuple(model.leases):
-            lease.tell(failed_event(model, now))
-        model.leases.clear()
-
-    def dismiss(self, model: Model, leases: tuple[Lease, ...], failure: Failure) -> None:
-        """Their leases are over."""
-        for lease in leases:
-            lease.tell(Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail))
-            model.leases.remove(lease)

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from manager.runtimes.docker_api import ContainerSeen, DockerApi, LogStream
 from manager.runtimes.docker_containers import EngineContainers, handle_of
-from manager.runtimes.docker_failures import NAME_TAKEN
+from manager.runtimes.docker_failures import FAILED, NAME_TAKEN
 from manager.runtimes.docker_networks import EngineNetworks
 from manager.runtimes.docker_options import (
     INSIDE,
@@ -42,6 +42,7 @@ class DockerEngines:
         self.host_name = host_name
         self.containers = EngineContainers(api, instance)
         self._external: set[str] = set()
+        self._addresses: dict[tuple[str, str], str] = {}  # (engine, member of its network) -> as last seen
         self._locks: dict[str, threading.Lock] = {}
         self._strays = Strays()
         own = api.container(host_name)
@@ -107,13 +108,28 @@ class DockerEngines:
         return self.api.log_stream(seen.id, lines) if seen is not None else None
 
     def address(self, handle: str, peer: str | None) -> str:
-        """The engine's address on its own network, once `peer` (None: the manager) is on that network too."""
+        """The engine's address on its own network, once `peer` (None: the manager) is on that network too.
+
+        While the daemon is away, whoever was on that network before is told what was true then: the engine serves on.
+        """
+        member = peer or self.host_name
+        try:
+            address = self._address_for(handle, member)
+        except EngineError as error:
+            known = self._addresses.get((handle, member))
+            if known is None or error.failure.code != FAILED:
+                raise
+            return known
+        self._addresses[handle, member] = address
+        return address
+
+    def _address_for(self, handle: str, member: str) -> str:
         seen = self._engine(handle)
         if seen is None or network_name(handle) not in seen.networks:
             raise EngineError("engine_died", "the engine's container is gone, or off its network")
         if not seen.running:
             raise EngineError("engine_start_failed", str(seen.exit))
-        self.networks.join(handle, peer or self.host_name)
+        self.networks.join(handle, member)
         return seen.networks[network_name(handle)]
 
     def sweep(self, wanted: Collection[str], now: float) -> tuple[str, ...]:
@@ -159,6 +175,7 @@ class DockerEngines:
         for each in self.containers.of(handle):
             self.containers.remove(each, grace)
         self.networks.remove(handle)
+        self._addresses = {key: address for key, address in self._addresses.items() if key[0] != handle}
 
     def _remove_idle_network(self, handle: str) -> bool:
         """Not while somebody works on its engine, nor while that has a container."""

@@ -67,6 +67,7 @@ def test_a_byte_order_mark_of_a_windows_editor_is_read_past() -> None:
         ({"a": {"type": "text", "container": "c"}, "b": {"type": "text", "container": "c"}}, "b.container", "taken"),
         (["a"], "the file", "one key per model"),
         (b'{"a": {"type": "text"}, "a": {"type": "text"}}', "the file", "stands twice"),
+        ({"a": {"type": "text", "memory": 10**400}}, "a.memory", "amount of memory"),
         (b'{"a": {"type": "te', "the file", "Unterminated"),
         (b"\xff\xfe{}", "the file", "utf-8"),
         (b"[" * 100_000, "the file", ""),
@@ -76,6 +77,11 @@ def test_a_byte_order_mark_of_a_windows_editor_is_read_past() -> None:
 def test_a_bad_file_is_refused_with_key_and_fix(document: object, key: str, fix: str) -> None:
     found = problems(document)
     assert any(at == key and fix in words for at, words in found), found
+
+
+def test_a_key_that_stands_twice_among_very_many_is_found_soon() -> None:
+    keys = ", ".join(f'"k{number}": 1' for number in (*range(200_000), 199_999))
+    assert "'k199999' stands twice" in problems(f"{{{keys}}}".encode())[0][1]
 
 
 def test_every_problem_of_a_file_is_told_at_once() -> None:

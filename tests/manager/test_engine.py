@@ -20,6 +20,7 @@ from manager.events import (
     EngineEvent,
     EngineReady,
     PhaseReached,
+    SleeperFound,
 )
 from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Failure
 from tests.fakes.kind import TinyKind
@@ -420,14 +421,15 @@ async def test_an_adopted_engine_is_proven_and_not_started() -> None:
         assert stage.engine.calls == ["/is_sleeping", "/v1/completions"]
 
 
-async def test_an_engine_that_sleeps_is_not_adopted_since_nobody_knows_how_deep() -> None:
+async def test_an_engine_that_sleeps_is_adopted_asleep_and_woken_as_from_its_deepest_sleep() -> None:
     async with staged(adopted=True, engine=SleepyEngine(asleep=True)) as stage:
         stage.life.begin()
-        ended = await stage.told()
-        assert isinstance(ended, EngineEnded)
-        assert ended.failure is not None
-        assert ended.failure.reason == "it slept when the manager came back, and is started anew"
-        assert stage.runtime.done == ["stop c within 0 s"]
+        found = await stage.told()
+        assert isinstance(found, SleeperFound)
+        assert found.level.level == 2
+        assert stage.runtime.done == []
+        stage.life.wake()
+        assert isinstance(await stage.told(), EngineAwake)
 
 
 async def test_a_run_says_what_it_is() -> None:

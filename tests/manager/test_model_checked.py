@@ -69,9 +69,14 @@ class Railway(RuleBasedStateMachine):
 
     world: World
 
-    @initialize(data=st.data(), box=st.sampled_from(BOXES), sleep_memory=st.sampled_from([0, 4, 12]))
-    def build(self, data: st.DataObject, box: dict[str, int], sleep_memory: int) -> None:
-        self.box = box
+    @initialize(
+        data=st.data(),
+        box=st.sampled_from(BOXES),
+        sleep_memory=st.sampled_from([0, 4, 12]),
+        end=st.sampled_from(["rest", "rest", "shutdown", "stubborn callers"]),
+    )
+    def build(self, data: st.DataObject, box: dict[str, int], sleep_memory: int, end: str) -> None:
+        self.box, self.end = box, end
         names = NAMES[: data.draw(st.integers(1, 5))]
         catalogue = [data.draw(models(name, box)) for name in names]
         self.world = World(devices=box, rules=Rules(sleep_memory=sleep_memory))
@@ -166,7 +171,10 @@ class Railway(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
-            self.world.come_to_rest()
+            if self.end == "rest":
+                self.world.come_to_rest()
+            else:
+                self.world.shut_down(stubborn=self.end == "stubborn callers")
             steps_taken["events"] += self.world.events
             steps_taken["examples"] += 1
 

@@ -7,11 +7,11 @@ import pytest
 
 from contract.lease import Failed, Queued, Ready, Waking
 from contract.states import ModelState
-from manager.events import KeepWanted, UnloadWanted
+from manager.events import KeepWanted, SleeperFound, UnloadWanted
 from manager.lessons import Lessons
 from manager.specification import Failure
 from manager.stall import Rules
-from tests.fakes.effects import FakeKind, level
+from tests.fakes.effects import FakeKind, level, spec_of
 from tests.manager.bench import Bench, fixed, last, told
 
 GPU = (("cuda:0",),)
@@ -243,6 +243,19 @@ def test_what_earlier_managers_learned_is_known_at_once() -> None:
     bench.supervisor.take({"a": fixed("a")})
     assert bench.supervisor.statuses()[0].memory == 8
     assert bench.model("a").usual_seconds == 40
+
+
+def test_an_engine_that_an_earlier_manager_left_asleep_sleeps_on_and_is_woken(bench: Bench) -> None:
+    bench.effects.remembered["a"] = Lessons(peak=6, residue=1)
+    bench.supervisor.take({"a": bench.model("a").fixed})
+    bench.adopt("a")
+    bench.used["a"] = 1
+    waiting = bench.open("a")
+    bench.handle(SleeperFound("a", 1, spec_of("a", GPU[0]), LEVELS[-1]))
+    assert bench.effects.woken == ["a"]
+    bench.awake("a")
+    assert isinstance(last(waiting), Ready)
+    assert bench.effects.launched == []
 
 
 def test_a_model_that_only_other_programs_keep_out_is_refused_in_time_and_told_so() -> None:

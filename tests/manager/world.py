@@ -26,6 +26,7 @@ from manager.events import (
     LeaseOpened,
     MemorySeen,
     PhaseReached,
+    ShutdownWanted,
     WeightsMeasured,
 )
 from manager.fetching import Fetching
@@ -305,11 +306,11 @@ class World(Bench):
 
     # Everybody behaves
 
-    def behave(self, seconds: float) -> None:
-        """Time passes, and everybody does at once what is expected of them."""
+    def behave(self, seconds: float, *, stubborn: bool = False) -> None:
+        """Time passes, and everybody does at once what is expected; but `stubborn` callers leave no engine."""
         self.late.clear()
         self.pass_time(seconds)
-        for lease in [lease for lease in self.open_leases if lease.is_drained or lease.is_over]:
+        for lease in [lease for lease in self.open_leases if lease.is_over or (lease.is_drained and not stubborn)]:
             self.leave(lease)
         for happen in self.due():
             happen(1.0)
@@ -325,6 +326,15 @@ class World(Bench):
             self.behave(5)
         waiting = [lease for lease in self.open_leases if not lease.holds and not lease.is_over]
         raise AssertionError(f"for half an hour nobody served {waiting}: {self.supervisor}")
+
+    def shut_down(self, *, stubborn: bool) -> None:
+        """The manager is to end: it drains for as long as the policy says, and then ends every engine."""
+        self.handle(ShutdownWanted())
+        for _ in range(5):
+            self.behave(2, stubborn=stubborn)
+        assert self.supervisor.ended.is_set(), f"the manager does not end: {self.supervisor}"
+        assert not self.bodies
+        assert all(lease.is_over for lease in self.open_leases)
 
     # What must always be so
 

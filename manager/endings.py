@@ -1,0 +1,73 @@
+"""How an engine's run ends, and what becomes of those who used it or waited for it."""
+
+import logging
+
+from contract.lease import Failed
+from contract.states import ModelState
+from manager.effects import Effects
+from manager.leases import Lease
+from manager.ledger import Ledger
+from manager.model import Model
+from manager.reports import failed_event
+from manager.specification import Failure
+
+log = logging.getLogger(__name__)
+
+# An engine that has served, and whose end is a death and not a failed start.
+ALIVE = frozenset({ModelState.READY, ModelState.DRAINING, ModelState.SLEEPING, ModelState.ASLEEP, ModelState.WAKING})
+
+
+class Endings:
+    """The part of the transitions that every other part may lead to."""
+
+    def __init__(self, effects: Effects, ledger: Ledger) -> None:
+        self.effects = effects
+        self.ledger = ledger
+
+    def engine_died(self, model: Model, failure: Failure, now: float) -> None:
+        """An engine that served is gone: who used it is told, who waits goes on waiting for the next run."""
+        if model.state not in ALIVE:
+            return
+        log.warning("%s died: %s", model.name, failure.reason)
+        if model.served_steadily(now):
+            model.failures = 0
+        model.failed(failure, now)
+        if model.failures == 1:
+            model.retry_at = now  # one death is no loop: whoever asks next does not wait for the pause
+        model.state = ModelState.STOPPING
+        self.dismiss(model, model.holders, failure)
+
+    def engine_ended(self, model: Model, failure: Failure | None, now: float) -> None:
+        asked = model.state is ModelState.STOPPING
+        # It served an earlier manager, so its end says nothing against a start: who waits goes on waiting for one.
+        served_before = model.state is ModelState.STARTING and model.engine is not None and model.engine.run.adopted
+        self.ledger.leaves(model.name, now)
+        model.clear_run()
+        if failure is not None and served_before:
+            log.warning("%s could not be adopted: %s", model.name, failure.reason)
+        elif failure is not None and not asked:
+            if failure.code in {"weights_missing", "weights_changed"}:
+                model.here = model.fixed.entry.is_local  # what is gone or damaged is fetched again
+            self.refuse(model, failure, now)
+
+    def stop(self, model: Model) -> None:
+        model.state = ModelState.STOPPING
+        if model.engine is not None:
+            self.effects.end(model.engine)
+
+    def refuse(self, model: Model, failure: Failure, now: float) -> None:
+        """The model cannot be made ready: all who wait are told why."""
+        log.warning("%s failed: %s: %s", model.name, failure.code, failure.reason)
+        model.failed(failure, now)
+        if model.engine is None:
+            model.state = ModelState.FAILED
+        model.forget_wants()
+        for lease in tuple(model.leases):
+            lease.tell(failed_event(model, now))
+        model.leases.clear()
+
+    def dismiss(self, model: Model, leases: tuple[Lease, ...], failure: Failure) -> None:
+        """Their leases are over."""
+        for lease in leases:
+            lease.tell(Failed(code=failure.code, reason=failure.reason, log_tail=failure.log_tail))
+            model.leases.remove(lease)
