@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli import lifecycle, testing
+from cli import keys, lifecycle, testing
 from cli.ask import default_model
-from cli.client import Client
+from cli.connect import KeyFileOption, client_for, new_console, settings_for
 from cli.failures import Failure
 from cli.follow import follow_load, follow_unload
 from cli.pictures import draw, name_for, write
@@ -25,63 +25,63 @@ from contract.catalogue import ModelType
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="One GPU box, a private AI service.")
 gen = typer.Typer(no_args_is_help=True, help="Make a picture.")
 app.add_typer(gen, name="gen")
+app.add_typer(keys.app, name="keys")
 
 RuntimeOption = Annotated[
     Runtime | None, typer.Option(help="Where manager, proxy and engines run; remembered for the next time.")
 ]
-KeyFileOption = Annotated[Path | None, typer.Option(help="A file with the API key, where the proxy asks for one.")]
 NameArgument = Annotated[str, typer.Argument(help="A model's name, as in models.json.")]
 
 
 @app.command()
 def setup(runtime: RuntimeOption = None) -> None:
     """Install what is missing, start everything, and show a first answer."""
-    settings = _settings(runtime, None)
-    lifecycle.setup(settings, _steps(settings), _client(settings))
+    settings = settings_for(runtime)
+    lifecycle.setup(settings, _steps(settings), client_for(settings))
 
 
 @app.command()
 def up(runtime: RuntimeOption = None) -> None:
     """Start manager and proxy; what runs is left running, or replaced when its code or settings changed."""
-    settings = _settings(runtime, None)
+    settings = settings_for(runtime)
     lifecycle.up(settings, _steps(settings))
 
 
 @app.command()
 def down(runtime: RuntimeOption = None) -> None:
     """Stop everything that was started: proxy, manager and engines."""
-    settings = _settings(runtime, None)
+    settings = settings_for(runtime)
     lifecycle.down(settings, _steps(settings))
 
 
 @app.command()
 def ps(key_file: KeyFileOption = None) -> None:
     """Engines that are running, asleep, coming or going, and the memory that they take."""
-    _console().print(running_table(_client(_settings(None, key_file)).models()))
+    new_console().print(running_table(client_for(settings_for(key_file=key_file)).models()))
 
 
 @app.command()
 def models(key_file: KeyFileOption = None) -> None:
     """Every model with type, state, and why it cannot run here."""
-    _console().print(catalogue_table(_client(_settings(None, key_file)).models()))
+    new_console().print(catalogue_table(client_for(settings_for(key_file=key_file)).models()))
 
 
 @app.command()
 def devices(key_file: KeyFileOption = None) -> None:
     """GPUs and the host: their memory, what models may have of it, and who has it."""
-    _console().print(device_table(_client(_settings(None, key_file)).devices()))
+    new_console().print(device_table(client_for(settings_for(key_file=key_file)).devices()))
 
 
 @app.command()
 def load(name: NameArgument, key_file: KeyFileOption = None) -> None:
     """Load a model and follow it until it is ready."""
-    follow_load(_client(_settings(None, key_file)), name, _console())
+    follow_load(client_for(settings_for(key_file=key_file)), name, new_console())
 
 
 @app.command()
 def unload(name: NameArgument, key_file: KeyFileOption = None) -> None:
     """Let a model finish what it is answering, then stop its engine."""
-    follow_unload(_client(_settings(None, key_file)), name, _console())
+    follow_unload(client_for(settings_for(key_file=key_file)), name, new_console())
 
 
 @app.command()
@@ -92,7 +92,7 @@ def logs(
     key_file: KeyFileOption = None,
 ) -> None:
     """An engine's log."""
-    for text in _client(_settings(None, key_file)).logs(name, lines, follow):
+    for text in client_for(settings_for(key_file=key_file)).logs(name, lines, follow):
         sys.stdout.write(text)
         sys.stdout.flush()
 
@@ -109,8 +109,8 @@ def generate_image(
     key_file: KeyFileOption = None,
 ) -> None:
     """Make a picture from words and write it to a file."""
-    settings = _settings(None, key_file)
-    client, console = _client(settings), _console()
+    settings = settings_for(key_file=key_file)
+    client, console = client_for(settings), new_console()
     wanted = {"prompt": prompt, "size": size, "num_inference_steps": steps, "seed": seed}
     chosen = model or default_model(client.models(), ModelType.IMAGE)
     body: dict[str, object] = {"model": chosen, **{key: value for key, value in wanted.items() if value is not None}}
@@ -130,25 +130,8 @@ def run_tests(
     raise typer.Exit(testing.run(settings, _steps(settings), scope))
 
 
-def _settings(runtime: Runtime | None, key_file: Path | None) -> CliSettings:
-    settings = CliSettings()
-    given = {"runtime": runtime, "key_file": key_file}
-    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-
-
-def _console() -> Console:
-    return Console()
-
-
 def _steps(settings: CliSettings) -> Steps:
-    return Steps(_console(), settings.path(settings.run_dir) / "logs" / "setup.log")
-
-
-def _client(settings: CliSettings) -> Client:
-    try:
-        return Client(settings.base_url, settings.key)
-    except OSError as error:
-        raise Failure(f"the key file cannot be read: {error}", "Name a readable file with the API key.") from error
+    return Steps(new_console(), settings.path(settings.run_dir) / "logs" / "setup.log")
 
 
 def main() -> None:

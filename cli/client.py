@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
 from cli.failures import Failure
+from contract.keys import KeyCreated, KeyInfo, KeyList, KeyWish
 from contract.states import DeviceList, DeviceStatus, ModelList, ModelStatus
 
 ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 60.0  # an open event stream has a comment line every few seconds
 
-Answer = TypeVar("Answer", DeviceList, ModelList, ModelStatus)
+Answer = TypeVar("Answer", DeviceList, KeyCreated, KeyInfo, KeyList, ModelList, ModelStatus)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,16 @@ class Client:
         """Starts a drain and a stop, which go on by themselves; the state right after."""
         return _parsed(ModelStatus, self._ask("POST", f"/admin/models/{name}/unload"))
 
+    def keys(self) -> tuple[KeyInfo, ...]:
+        return _parsed(KeyList, self._ask("GET", "/admin/keys")).keys
+
+    def create_key(self, wish: KeyWish) -> KeyCreated:
+        """A new key; its text is in this answer and nowhere else."""
+        return _parsed(KeyCreated, self._ask("POST", "/admin/keys", wish.model_dump(mode="json")))
+
+    def revoke_key(self, key_id: str) -> KeyInfo:
+        return _parsed(KeyInfo, self._ask("DELETE", f"/admin/keys/{quote(key_id, safe='')}"))
+
     def logs(self, name: str, lines: int, follow: bool) -> Iterator[str]:
         """The engine's log as it comes; with `follow` until the engine or the caller ends."""
         query = {"lines": str(lines), "follow": "true" if follow else "false"}
@@ -82,9 +94,9 @@ class Client:
         with self._stream("POST", path, json={**body, "stream": True}, timeout=timeout) as answer:
             yield from server_events(answer.iter_lines())
 
-    def _ask(self, method: str, path: str) -> bytes:
+    def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> bytes:
         with self._mapped():
-            answer = self._http.request(method, path)
+            answer = self._http.request(method, path, json=body)
         _raise_for_status(answer)
         return answer.content
 

@@ -20,7 +20,9 @@ def running_table(models: Iterable[ModelStatus]) -> Table:
 
     `memory` is what they are booked with on each of their devices, `used` and `peak` what was measured there.
     """
-    table = _table("model", "engine", "state", "memory", "used", "peak", "device", "leases", wrapped={"model", "state"})
+    table = table_of(
+        "model", "engine", "state", "memory", "used", "peak", "device", "leases", wrapped={"model", "state"}
+    )
     for model in models:
         if model.state not in QUIET:
             table.add_row(*map(escape, (model.name, model.engine, _activity(model), *_placement(model))))
@@ -29,7 +31,7 @@ def running_table(models: Iterable[ModelStatus]) -> Table:
 
 def catalogue_table(models: Iterable[ModelStatus]) -> Table:
     """Every model of the catalogue."""
-    table = _table("model", "type", "engine", "state", "why", wrapped={"model", "type", "why"})
+    table = table_of("model", "type", "engine", "state", "why", wrapped={"model", "type", "why"})
     for model in models:
         kinds = ", ".join(kind.value for kind in model.type)
         table.add_row(*map(escape, (model.name, kinds, model.engine, model.state.value, model.reason or "")))
@@ -38,7 +40,7 @@ def catalogue_table(models: Iterable[ModelStatus]) -> Table:
 
 def device_table(devices: Iterable[DeviceStatus]) -> Table:
     """Every device: what models may have of it, what is free, and who has the rest."""
-    table = _table(
+    table = table_of(
         "device", "name", "total", "budget", "free", "booked", "others", "models", wrapped={"name", "models"}
     )
     for device in devices:
@@ -47,7 +49,7 @@ def device_table(devices: Iterable[DeviceStatus]) -> Table:
     return table
 
 
-def _table(*columns: str, wrapped: Container[str]) -> Table:
+def table_of(*columns: str, wrapped: Container[str]) -> Table:
     """Where the terminal is narrow, the text of the `wrapped` columns goes on below; amounts stay in one piece."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

@@ -8,14 +8,28 @@ from types import MappingProxyType
 
 from contract.catalogue import ModelType
 
+_POOLING = frozenset({ModelType.EMBEDDING, ModelType.RERANK})
+_WITH_TOKENS = _POOLING | {ModelType.TEXT}
+
 ENDPOINT_TYPES: Mapping[str, frozenset[ModelType]] = MappingProxyType(
     {
         "/v1/chat/completions": frozenset({ModelType.TEXT}),
         "/v1/completions": frozenset({ModelType.TEXT}),
+        "/v1/responses": frozenset({ModelType.TEXT}),
+        "/v1/messages": frozenset({ModelType.TEXT}),
+        "/v1/messages/count_tokens": frozenset({ModelType.TEXT}),
+        "/v1/embeddings": frozenset({ModelType.EMBEDDING}),
+        # A model that embeds also says how near two texts are, and so which of many is nearest.
+        "/v1/rerank": _POOLING,
+        "/v1/score": _POOLING,
+        "/v1/tokenize": _WITH_TOKENS,
+        "/v1/detokenize": _WITH_TOKENS,
         "/v1/images/generations": frozenset({ModelType.IMAGE}),
         "/v1/images/edits": frozenset({ModelType.EDIT}),
         # A variation starts from a picture, as an edit does: it is one without words.
         "/v1/images/variations": frozenset({ModelType.EDIT}),
+        "/v1/audio/transcriptions": frozenset({ModelType.AUDIO}),
+        "/v1/audio/translations": frozenset({ModelType.AUDIO}),
     }
 )
 

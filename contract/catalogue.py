@@ -28,6 +28,7 @@ class ModelType(StrEnum):
     EDIT = "edit"
     VIDEO = "video"
     EMBEDDING = "embedding"
+    RERANK = "rerank"
     AUDIO = "audio"
     TASK = "task"
     REMOTE = "remote"

@@ -1,34 +1,94 @@
-"""One line for each request: method, path, status, time, id, model, error. Never a prompt, a query or a key."""
+"""One line for each request: method, path, status, time, id, model, error. Never a prompt, a query or a key.
+
+`line` is for people, `json` for programs: an object a line, with the time of the request's end.
+"""
 
 import asyncio
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from time import time
+from types import MappingProxyType
+from typing import Literal, TextIO
 
-from proxy.gateway.asgi import MODEL, REQUEST_ID, Scope
+import msgspec
+
+from proxy.gateway.asgi import MODEL, REQUEST_ID, Scope, headers_of
+from proxy.gateway.headers import TRACE, trace_id_of
 
 FLUSH_SECONDS = 0.2
 PATH_LIMIT = 200
 
+LogForm = Literal["line", "json"]
+
+# A request that is over, as it is kept until it is written: the time of its end, method, path, status, seconds,
+# request id, model, its error's code, and the `traceparent` that its caller sent.
+Row = tuple[float, str, bytes, int, float, bytes, str | None, str | None, bytes | None]
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A row as JSON. `time` is seconds since the epoch; `code` is null for a good request.
+
+    `trace_id` is of the trace that the caller says it belongs to (W3C).
+    """
+
+    time: float
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+    request_id: str
+    model: str | None
+    code: str | None
+    trace_id: str | None
+
+
+def as_line(row: Row) -> str:
+    _, method, path, status, seconds, request_id, model, code, _ = row
+    milliseconds = f"{seconds * 1000:.1f}ms"
+    return f"{method} {_text(path)} {status} {milliseconds} {request_id.decode()} {model or '-'} {code or '-'}\n"
+
+
+def as_json(row: Row) -> str:
+    ended, method, path, status, seconds, request_id, model, code, trace = row
+    milliseconds, name = round(seconds * 1000, 2), request_id.decode()
+    trace_id = trace_id_of(trace)
+    traced = trace_id.decode() if trace_id is not None else None
+    entry = Entry(round(ended, 3), method, _text(path), status, milliseconds, name, model, code, traced)
+    return _ENCODER.encode(entry).decode() + "\n"
+
+
+def _text(path: bytes) -> str:
+    return path[:PATH_LIMIT].decode("latin-1")
+
+
+_ENCODER = msgspec.json.Encoder()
+FORMS: Mapping[LogForm, Callable[[Row], str]] = MappingProxyType({"line": as_line, "json": as_json})
+
 
 class AccessLog:
-    """Lines gather for a moment and are written together: a system call each would cost more than the rest."""
+    """Rows gather for a moment and are written together: a system call each would cost more than the rest."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, form: LogForm) -> None:
         self._out = out
-        self._lines: list[str] = []
+        self._form = FORMS[form]
+        self._rows: list[Row] = []
 
     def record(self, scope: Scope, status: int, seconds: float, code: str | None) -> None:
-        """Count a finished request. `code` is its error's, None for a good one."""
-        if not self._lines:
+        """A request is over."""
+        trace = headers_of(scope).get(TRACE)
+        what, who = scope["raw_path"], scope[REQUEST_ID]
+        self._add((time(), scope["method"], what, status, seconds, who, scope.get(MODEL), code, trace))
+
+    def refuse(self, request_id: bytes, status: int, code: str | None) -> None:
+        """A connection ends whose bytes were no request."""
+        self._add((time(), "-", b"-", status, 0.0, request_id, None, code, None))
+
+    def _add(self, row: Row) -> None:
+        if not self._rows:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        path = scope["raw_path"][:PATH_LIMIT].decode("latin-1")
-        request_id = scope[REQUEST_ID].decode()
-        model = scope.get(MODEL, "-")
-        self._lines.append(
-            f"{scope['method']} {path} {status} {seconds * 1000:.1f}ms {request_id} {model} {code or '-'}\n"
-        )
+        self._rows.append(row)
 
     def flush(self) -> None:
         """Write what has gathered."""
-        lines, self._lines = self._lines, []
-        self._out.write("".join(lines))
+        rows, self._rows = self._rows, []
+        self._out.write("".join(map(self._form, rows)))
         self._out.flush()

@@ -4,10 +4,17 @@ import asyncio
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
+from time import monotonic
 
+from proxy.access.admission import Access
+from proxy.access.database import KeyDatabase
+from proxy.access.guard import KeyGuard
 from proxy.access.host import HostGuard
-from proxy.access.key import KeyGuard, read_key
+from proxy.access.key import read_key
+from proxy.access.keyring import Keyring
 from proxy.access.origin import OriginGuard
+from proxy.access.store import KeyStore
+from proxy.access.usage_book import UsageBook
 from proxy.access_log import AccessLog
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.endpoints import find_routes
@@ -17,6 +24,13 @@ from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
 from proxy.gateway.upstream import Address, Pool, PoolLimits
+from proxy.media.bodies import Media
+from proxy.media.decoder import Decoder
+from proxy.media.fetch import Dialler, Fetcher, resolve
+from proxy.metrics.meter import Meter
+from proxy.metrics.model_watch import ModelWatch
+from proxy.metrics.report import Report
+from proxy.records import Records
 from proxy.router import Router
 from proxy.services import Services
 from proxy.settings import Settings
@@ -31,26 +45,39 @@ class Proxy:
         self.traffic = Traffic()
         manager = Manager(self.pool, Address.parse(settings.manager_url), TokenFile(settings.token_file).read)
         self.leases = Leases(manager.lease, manager.keep, settings.lease_limits)
-        self.feed = CatalogueFeed(manager, settings.manager_wait)
+        watch, meter = ModelWatch(), Meter()
+        self.feed = CatalogueFeed(manager, watch, settings.manager_wait)
+        ring, book = Keyring(read_key(settings.key_file) if settings.key_file else None, monotonic), UsageBook()
+        self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book)
+        self.keys.load()
+        limits = settings.media_limits
+        self.media = Media(Fetcher(limits, resolve, Dialler()), Decoder(limits), limits)
         services = Services(
+            access=Access(book, monotonic),
             feed=self.feed,
             forwarder=Forwarder(self.leases, self.pool, settings.forward_limits, "the first token"),
             image_forwarder=Forwarder(self.leases, self.pool, settings.image_limits, "the picture"),
+            keys=self.keys,
             manager=manager,
+            media=self.media,
+            meter=meter,
+            report=Report(meter, watch, self.leases, self.pool, self.traffic),
             traffic=self.traffic,
             body_size=settings.body_size,
             upload_size=settings.upload_size,
             static_dir=settings.static_dir,
         )
-        self._log = AccessLog(sys.stdout)
-        self._http = self._stack(settings, Router(find_routes(services)))
+        self._log = AccessLog(sys.stdout, settings.access_log)
+        routes = find_routes(services)
+        self.records = Records(self._log, meter, (route.path for route in routes))
+        self.routes = tuple(routes)
+        self._http = self._stack(settings, Router(routes), ring, self.records)
 
-    def _stack(self, settings: Settings, router: App) -> App:
+    def _stack(self, settings: Settings, router: App, ring: Keyring, records: Records) -> App:
         """Outermost last: ErrorRenderer, HostGuard, OriginGuard, KeyGuard, TrafficGate, Router."""
-        key = read_key(settings.key_file) if settings.key_file is not None else None
         app: App = TrafficGate(router, self.traffic)
-        app = OriginGuard(KeyGuard(app, key))
-        return ErrorRenderer(HostGuard(app, settings.hosts), self._log)
+        app = OriginGuard(KeyGuard(app, ring, monotonic))
+        return ErrorRenderer(HostGuard(app, settings.hosts), records)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self._http(scope, receive, send) if scope["type"] == "http" else self._live(receive, send)
@@ -59,11 +86,14 @@ class Proxy:
         """ASGI's lifespan: from the server's start to its end."""
         await receive()
         follower = asyncio.create_task(self.feed.follow(), name="catalogue feed")
+        keys = asyncio.create_task(self.keys.follow(), name="store of keys")
         await send({"type": "lifespan.startup.complete"})
         await receive()
         follower.cancel()
         await asyncio.wait((follower,))
+        await self.keys.close(keys)
         await self.leases.close()
+        await self.media.close()
         self.pool.close()
         self._log.flush()
         await send({"type": "lifespan.shutdown.complete"})

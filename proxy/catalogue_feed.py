@@ -12,6 +12,7 @@ from contract.errors import ApiError
 from contract.states import ModelList, ModelStatus
 from proxy.gateway.directory import Directory
 from proxy.gateway.manager import Manager, ManagerAbsent
+from proxy.metrics.model_watch import ModelWatch
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
@@ -22,8 +23,9 @@ _logger = logging.getLogger("roundhouse.proxy")
 class CatalogueFeed:
     """`directory` is the last that was told, and stays while the manager is away; None before it was ever reached."""
 
-    def __init__(self, manager: Manager, wait: float) -> None:
+    def __init__(self, manager: Manager, watch: ModelWatch, wait: float) -> None:
         self._manager = manager
+        self._watch = watch
         self._wait = wait
         self._known = asyncio.Event()
         self._catalogue: Catalogue | None = None
@@ -78,9 +80,13 @@ class CatalogueFeed:
             case b"models" if self._catalogue is not None:
                 models = ModelList.model_validate_json(data).models
                 self.directory = Directory.of(self._catalogue, models)
+                self._watch.know(models)
                 self._known.set()
             case b"model" if self.directory is not None:
-                self.directory = self.directory.with_status(ModelStatus.model_validate_json(data))
+                status = ModelStatus.model_validate_json(data)
+                self.directory = self.directory.with_status(status)
+                if status.name in self.directory.catalogue.models:
+                    self._watch.learn(status)
 
 
 async def _events(lines: AsyncIterator[bytes]) -> AsyncGenerator[tuple[bytes, bytes], None]:

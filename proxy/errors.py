@@ -1,6 +1,7 @@
 """The one renderer of errors: a status before the first byte, an error event after it.
 
-It is also where a request gets its id, and its line in the access log.
+It is also where a request gets its id, and where it is recorded: under the status of its end, which is another than
+the one that was sent where a stream broke.
 
 Exception
     ApiError            told as it is
@@ -16,11 +17,23 @@ from http import HTTPStatus
 from time import perf_counter
 
 from contract.errors import DO_NOT_RETRY, ApiError
-from proxy.access_log import AccessLog
-from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, COSTLY, HEADERS, REQUEST_ID, App, Message, Receive, Scope, Send
+from proxy.gateway.asgi import (
+    BODY_LATE,
+    CLIENT_LEFT,
+    COSTLY,
+    ERROR_SHAPE,
+    HEADERS,
+    REQUEST_ID,
+    App,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from proxy.gateway.body import ClientLeft
 from proxy.gateway.headers import RequestIds
 from proxy.gateway.sse import MEDIA_TYPE
+from proxy.records import Records
 
 LEFT = 499  # for the log alone
 CUT_SHORT = frozenset({"drained", "draining"})  # codes of requests that were in flight
@@ -61,9 +74,9 @@ class Reply:
 class ErrorRenderer:
     """The outermost of the stack: every request leaves it answered and logged, and no exception leaves it."""
 
-    def __init__(self, app: App, log: AccessLog) -> None:
+    def __init__(self, app: App, records: Records) -> None:
         self._app = app
-        self._log = log
+        self._records = records
         self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,9 +95,10 @@ class ErrorRenderer:
         if error is not None:
             if COSTLY in scope and _has_cost(error):
                 error.headers.update(DO_NOT_RETRY)
-            await reply.fail(error)
-        status = LEFT if error is not None and error.status == LEFT else reply.status
-        self._log.record(scope, status, perf_counter() - began, error.code if error is not None else None)
+            await reply.fail(scope[ERROR_SHAPE](error) if ERROR_SHAPE in scope else error)
+            self._records.record(scope, error.status, perf_counter() - began, error.code)
+        else:
+            self._records.record(scope, reply.status, perf_counter() - began, None)
 
 
 def _told(raised: BaseException) -> ApiError:
@@ -114,9 +128,21 @@ def headers_of(error: ApiError) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(error.body())), *own]
 
 
-def render_raw(error: ApiError) -> bytes:
-    """A whole answer, for a connection that has no request yet and ends with this."""
-    headers = [*headers_of(error), (b"connection", b"close"), (b"x-request-id", RequestIds().choose(None))]
+class Refusals:
+    """The whole answer to a connection whose bytes are no request, and that ends with this. Recorded, too."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._ids = RequestIds()
+
+    def __call__(self, error: ApiError) -> bytes:
+        request_id = self._ids.choose(None)
+        self._records.refuse(request_id, error.status, error.code)
+        return _render_raw(error, request_id)
+
+
+def _render_raw(error: ApiError, request_id: bytes) -> bytes:
+    headers = [*headers_of(error), (b"connection", b"close"), (b"x-request-id", request_id)]
     lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join([*lines, b"", error.body()])

@@ -1,7 +1,7 @@
 """uvicorn as this proxy runs it: its bounds, and how it stops.
 
 SIGTERM: `/ready` says no and new requests are refused, what is in flight finishes within the drain's bound, leases
-close, exit code 0. A second one ends all at once.
+close, exit code 0. A second one ends all at once: what is in flight gets an error.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from collections.abc import Generator
 import uvicorn
 
 from proxy.app import Proxy
-from proxy.errors import render_raw
+from proxy.errors import Refusals
 from proxy.gateway.protocol import bounded
 from proxy.settings import Settings
 
@@ -66,6 +66,16 @@ class ProxyServer(uvicorn.Server):
         drained.cancel()
         forced.cancel()
         await super().shutdown(sockets)
+        if self.force_exit:
+            await self._end_now()
+
+    async def _end_now(self) -> None:
+        """Forced: who is cut short is told so, and what was counted is kept. It takes a moment at most."""
+        for task in self.server_state.tasks:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self.lifespan.shutdown()
 
 
 def build_server(settings: Settings) -> ProxyServer:
@@ -75,7 +85,7 @@ def build_server(settings: Settings) -> ProxyServer:
         proxy,
         host=settings.proxy_host,
         port=settings.proxy_port,
-        http=bounded(settings.connection_limits, render_raw),
+        http=bounded(settings.connection_limits, Refusals(proxy.records)),
         interface="asgi3",
         ws="none",
         lifespan="on",

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.access.admission import Access
+from proxy.access.store import KeyStore
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.manager import Manager
+from proxy.media.bodies import Media
+from proxy.metrics.meter import Meter
+from proxy.metrics.report import Report
 from proxy.traffic import Traffic
 
 
@@ -13,10 +18,15 @@ from proxy.traffic import Traffic
 class Services:
     """Made once, in `app.py`."""
 
+    access: Access
     feed: CatalogueFeed
     forwarder: Forwarder
     image_forwarder: Forwarder
+    keys: KeyStore
     manager: Manager
+    media: Media
+    meter: Meter
+    report: Report
     traffic: Traffic
     body_size: int
     upload_size: int

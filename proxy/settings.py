@@ -9,7 +9,9 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from proxy.access_log import LogForm
 from proxy.gateway.limits import ConnectionLimits, ForwardLimits, LeaseLimits
+from proxy.media.limits import MediaLimits
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -28,7 +30,9 @@ class Settings(BaseSettings):
     token_file: Path = Path("run/token")
     published_at: str | None = Field(None, description="where the port is reached from; the listening host if unset")
     key_file: Path | None = Field(None, description="a file with the API key that callers must send")
+    key_store: Path = Field(Path("run/keys.sqlite3"), description="the file of the keys that admins make")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), description="names, separated by commas")
+    access_log: LogForm = Field("line", description="how a request is logged: for people, or as JSON")
     static_dir: Path = Path(__file__).resolve().parent.parent / "static"
 
     head_timeout: Seconds = 10.0
@@ -40,6 +44,14 @@ class Settings(BaseSettings):
     upload_size: Count = Field(64 * 2**20, description="a multipart form with its files")
     write_timeout: Seconds = 60.0
     keep_alive: Count = 75
+
+    media_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="names, or names with a port, that media may be fetched from; * is every public name"
+    )
+    media_size: Count = Field(20 * 2**20, description="one picture or sound, as it was sent")
+    media_pixels: Count = 40_000_000
+    media_count: Count = Field(64, description="pictures, frames and sounds of one request")
+    media_fetch: Seconds = 10.0
 
     manager_wait: Seconds = Field(10.0, description="for a manager that was never reached")
     manager_absence: Seconds = Field(30.0, description="for a manager that went away while requests wait")
@@ -63,7 +75,7 @@ class Settings(BaseSettings):
     heartbeat_every: Seconds = 10.0
     drain: Seconds = Field(120.0, description="after SIGTERM, what is in flight may finish within it")
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "media_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -89,6 +101,16 @@ class Settings(BaseSettings):
             head_size=self.head_size,
             header_count=self.header_count,
             url_size=self.url_size,
+        )
+
+    @property
+    def media_limits(self) -> MediaLimits:
+        return MediaLimits(
+            hosts=frozenset(map(str.lower, self.media_hosts)),
+            size=self.media_size,
+            pixels=self.media_pixels,
+            count=self.media_count,
+            fetch=self.media_fetch,
         )
 
     @property
@@ -124,6 +146,7 @@ class Settings(BaseSettings):
             plain=self.image_answer,
             answer_size=self.image_answer_size,
             event_size=self.image_event_size,
+            comments_count=True,
         )
 
 

@@ -8,6 +8,7 @@ from proxy.access.paths import is_guarded
 from proxy.gateway.asgi import App, Receive, Scope, Send
 
 WORK = "/v1/"
+METRICS = "/metrics"  # how a drain goes may be watched to its end
 
 
 class Traffic:
@@ -21,6 +22,10 @@ class Traffic:
 
     def __repr__(self) -> str:
         return f"<Traffic {self._in_flight} in flight{', draining' if self.draining else ''}>"
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
 
     def enter(self) -> None:
         self._in_flight += 1
@@ -51,7 +56,7 @@ class TrafficGate:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
-        if self._traffic.draining and is_guarded(path):
+        if self._traffic.draining and is_guarded(path) and path != METRICS:
             headers = {"retry-after": "5", "connection": "close"}
             raise ApiError(503, "draining", "The proxy is stopping; ask again in a moment.", headers=headers)
         if path.startswith(WORK):

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "images": {"contract", "images"},
 }
 # Each room of the proxy imports only the rooms below it.
-PROXY_ROOMS = ("endpoints", "chat", "jobs", "artifacts", "access", "gateway")
+PROXY_ROOMS = ("endpoints", "chat", "jobs", "artifacts", "access", "media", "metrics", "gateway")
 CONTRACT_MAY_USE = {"pydantic", "contract"}
 REGISTRIES = re.compile(r"https?://[\w.-]*(?:pythonhosted|npmjs|debian|pypi)\.[\w.]+")
 

@@ -43,7 +43,10 @@ DEFAULTS: Mapping[str, ArgumentRule] = {
     "repetition_penalty": ArgumentRule(float, 0.1, 10),
     "max_tokens": ArgumentRule(int, 1, 10_000_000),
 }
-ENVIRONMENT = frozenset({"VLLM_LOGGING_LEVEL", "VLLM_ATTENTION_BACKEND", "OMP_NUM_THREADS"})
+# The store of responses serves `GET /v1/responses/{id}`. It is off by default: vLLM never forgets what is in it.
+ENVIRONMENT = frozenset(
+    {"VLLM_LOGGING_LEVEL", "VLLM_ATTENTION_BACKEND", "OMP_NUM_THREADS", "VLLM_ENABLE_RESPONSES_API_STORE"}
+)
 
 
 METRICS = Metrics(

@@ -1,6 +1,16 @@
-"""Which paths need a key: everything but the page and the two health checks, which say nothing of value."""
+"""Which paths need a key: all but these. What is not named here is guarded, whether it exists or not."""
+
+PUBLIC = frozenset({"/", "/health", "/ready"})
+PUBLIC_FOLDER = "/static/"  # the page's own files
+ADMIN_FOLDER = "/admin/"
+ADMIN = frozenset({"/admin", "/metrics"})
 
 
 def is_guarded(path: str) -> bool:
-    """Whether the path is part of the interface: models, prompts, control."""
-    return path.startswith(("/v1/", "/admin/")) or path in {"/v1", "/admin"}
+    """Whether the path is more than the page and the two health checks, which say nothing of value."""
+    return path not in PUBLIC and not path.startswith(PUBLIC_FOLDER)
+
+
+def is_for_admins(path: str) -> bool:
+    """Whether the path is control, and not use."""
+    return path.startswith(ADMIN_FOLDER) or path in ADMIN

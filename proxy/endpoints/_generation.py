@@ -1,40 +1,83 @@
 """A request that an engine answers: read, peeked at, given to its model, and the bytes passed through."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from contract.capabilities import ENDPOINT_TYPES
+from contract.catalogue import ModelType
 from contract.errors import DO_NOT_RETRY, ApiError
+from contract.usage import Usage
+from proxy.access.admission import NOTHING
+from proxy.access.estimate import estimate_of
+from proxy.endpoints._course import Course
 from proxy.gateway.asgi import MODEL, REQUEST_ID, Receive, Scope, Send, headers_of
 from proxy.gateway.body import read_body
 from proxy.gateway.forward import Forwarder, Forwarding
-from proxy.gateway.headers import is_json, wait_of
+from proxy.gateway.headers import TRACE, is_json, trace_line, wait_of
 from proxy.gateway.keep_fields import has_keep_fields, keep_of, without_keep_fields
 from proxy.gateway.peek import Peeked, peek
+from proxy.gateway.tally import Tally
+from proxy.gateway.usage_report import ASKED_FOR, asks_for_usage, with_usage_wish
 from proxy.router import Route
 from proxy.services import Services
 
 JSON = b"application/json"
 WAIT = b"x-roundhouse-wait"
 
+# What an endpoint does to an admitted request's body before it is sent; None, the usual: nothing.
+Prepare = Callable[[Scope, bytes], Awaitable[bytes] | None]
+
 
 class Dispatch:
-    """What was read of a request -> its model, and the model's answer. Raises ApiError."""
+    """What was read of a request -> its model, and the model's answer. Raises ApiError.
 
-    def __init__(self, path: str, services: Services, forwarder: Forwarder) -> None:
+    `target` is the path at the engine, where that is another.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        services: Services,
+        forwarder: Forwarder,
+        prepare: Prepare | None = None,
+        target: str | None = None,
+    ) -> None:
         self._path = path
-        self._target = path.encode()
+        self._line = b"POST " + (target or path).encode()
+        self._prepare = prepare
+        self._makes_text = ModelType.TEXT in ENDPOINT_TYPES[path]
+        self._tells_if_asked = path in ASKED_FOR
         self._feed = services.feed
+        self._access = services.access
+        self._meter = services.meter
         self._forwarder = forwarder
 
     async def __call__(self, scope: Scope, send: Send, peeked: Peeked, body: bytes, content_type: bytes) -> None:
         keep: float | None = None
         if has_keep_fields(peeked):  # a form has none
             keep, body = keep_of(peeked), without_keep_fields(body)
-        wait = wait_of(headers_of(scope).get(WAIT))
+        headers = headers_of(scope)
+        wait, trace = wait_of(headers.get(WAIT)), trace_line(headers.get(TRACE))
         directory = self._feed.directory or await self._feed.get()
         model = scope[MODEL] = directory.choose(self._path, peeked.model)
-        request = Forwarding(model, self._target, body, scope[REQUEST_ID], content_type, wait, keep)
-        if peeked.stream:
-            await self._forwarder.stream(request, send)
-        else:
-            await self._forwarder.plain(request, send)
+        ticket = self._access.admit(scope, model, partial(self._expect, peeked, len(body)))
+        tally = Tally()
+        with Course(self._path, model, ticket, tally, self._meter):
+            prepared = self._prepare(scope, body) if self._prepare is not None else None
+            if prepared is not None:
+                body = await prepared
+            if peeked.stream and self._tells_if_asked and ticket.counts and not asks_for_usage(peeked):
+                tally.hides_usage, body = True, with_usage_wish(body)
+            request = Forwarding(
+                model, self._line, body, scope[REQUEST_ID], tally, content_type, wait, keep, trace=trace
+            )
+            if peeked.stream:
+                await self._forwarder.stream(request, send)
+            else:
+                await self._forwarder.plain(request, send)
+
+    def _expect(self, peeked: Peeked, size: int) -> Usage:
+        return estimate_of(peeked, size) if self._makes_text else NOTHING
 
 
 class Generation:
@@ -50,9 +93,10 @@ class Generation:
         await self._dispatch(scope, send, peek(body), body, JSON)
 
 
-def generation_route(path: str, services: Services) -> Route:
-    """The route of a row of the capability table that makes text."""
-    return Route("POST", path, Generation(Dispatch(path, services, services.forwarder), services.body_size))
+def generation_route(path: str, services: Services, prepare: Prepare | None = None, target: str | None = None) -> Route:
+    """The route of a row of the capability table whose requests are JSON."""
+    dispatch = Dispatch(path, services, services.forwarder, prepare, target)
+    return Route("POST", path, Generation(dispatch, services.body_size))
 
 
 def _require_json(content_type: bytes | None) -> None:

@@ -3,7 +3,9 @@
 import msgspec
 
 from contract.capabilities import endpoints_of
+from contract.errors import ApiError
 from contract.states import ModelStatus
+from proxy.access.admission import may_see
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.gateway.asgi import Receive, Scope, Send, respond_json
 from proxy.gateway.directory import Directory
@@ -21,7 +23,7 @@ class ModelListing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         directory = await self._feed.get()
-        models = [describe(directory, name) for name in directory.catalogue.models]
+        models = [describe(directory, name) for name in directory.catalogue.models if may_see(scope, name)]
         await respond_json(send, 200, msgspec.json.encode({"object": "list", "data": models}))
 
 
@@ -33,8 +35,10 @@ class ModelDetail:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         directory = await self._feed.get()
-        model = describe(directory, directory.find(scope[REST]))
-        await respond_json(send, 200, msgspec.json.encode(model))
+        name = directory.find(scope[REST])
+        if not may_see(scope, name):
+            raise ApiError(404, "model_not_found", f"The model '{name}' is not within this key's scope.", param="model")
+        await respond_json(send, 200, msgspec.json.encode(describe(directory, name)))
 
 
 def describe(directory: Directory, name: str) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 scope["roundhouse.costly"]
     present where the same work must not be done twice by itself: the SDK repeats failed requests.
+scope["roundhouse.error_shape"]
+    how this path's callers expect an error, where that is not OpenAI's way: ApiError -> ApiError.
 scope["roundhouse.headers"]
     the headers as a dict, lower-case names; a header that stands twice has its last value there.
 scope["roundhouse.model"]
@@ -22,6 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
 COSTLY = "roundhouse.costly"
+ERROR_SHAPE = "roundhouse.error_shape"
 HEADERS = "roundhouse.headers"
 MODEL = "roundhouse.model"
 REQUEST_ID = "roundhouse.request_id"

@@ -10,25 +10,27 @@ from types import MappingProxyType
 import msgspec
 
 from contract.errors import DO_NOT_RETRY, ApiError, Origin
+from contract.usage import Usage
+from proxy.gateway.usage_report import usage_of
 
 MESSAGE_LIMIT = 2000
 
 NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 _SPENT: Mapping[bytes, bytes] = MappingProxyType({b"x-should-retry": b"false"})
 _DECODER = msgspec.json.Decoder()
-_SKIM = msgspec.json.Decoder(msgspec.Raw)
 
 
-def require_json(content_type: bytes, body: bytes) -> None:
-    """A good answer must be what it says it is. Raises ApiError (502)."""
+def require_json(content_type: bytes, body: bytes) -> Usage | None:
+    """A good answer must be what it says it is -> what it says that it used. Raises ApiError (502)."""
     if content_type != b"application/json":
         raise _garbage(f"it is '{_text(content_type)}' and not JSON")
     try:
-        _SKIM.decode(body)
+        usage = usage_of(body)
         if not body.isascii():
             body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _garbage("it is not valid JSON") from error
+    return usage
 
 
 def require_stream(content_type: bytes) -> None:

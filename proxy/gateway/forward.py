@@ -19,6 +19,7 @@ from proxy.gateway.headers import engine_head
 from proxy.gateway.heartbeat import Heartbeat
 from proxy.gateway.leases import Leases
 from proxy.gateway.limits import ForwardLimits
+from proxy.gateway.tally import Tally
 from proxy.gateway.upstream import Pool
 from proxy.gateway.upstream_errors import AnswerLost, NotSent, UpstreamError
 
@@ -31,15 +32,17 @@ CAUSE_SECONDS = 1.0  # an engine is dead at once; the manager needs a moment to 
 
 
 class Forwarding(msgspec.Struct, frozen=True, gc=False):
-    """What is sent on: the caller's own bytes, to a path of ours."""
+    """What is sent on: the caller's own bytes, to a path of ours. `tally` learns what becomes of it."""
 
     model: str
-    path: bytes
+    line: bytes  # the method and the path: `POST /v1/completions`
     body: bytes
     request_id: bytes
+    tally: Tally
     content_type: bytes = b"application/json"
     wait: float | None = None  # seconds that it waits for its model at most, if it says so
     keep: float | None = None  # seconds that its model is to stay without use, if it says so; inf is for ever
+    trace: bytes = b""  # the header line of `trace_line`
 
 
 class Forwarder:
@@ -53,21 +56,23 @@ class Forwarder:
 
     async def plain(self, request: Forwarding, send: Send) -> None:
         """The answer is collected whole before its status is written. Raises ApiError."""
-        await respond_json(send, 200, await self._offer(request, self._collect))
+        await respond_json(send, 200, await self._offer(request, partial(self._collect, request.tally)))
 
     async def stream(self, request: Forwarding, send: Send) -> None:
         """Events pass as they come. Before the first, a failure still has its status. Raises ApiError."""
         limits = self._limits
         progress = partial(self._leases.progress, request.model, self._awaited)
         async with Heartbeat(send, limits.heartbeat_after, limits.heartbeat_every, progress) as heartbeat:
-            await self._offer(request, EventRelay(send, heartbeat, limits).run)
+            await self._offer(request, EventRelay(send, heartbeat, limits, request.tally).run)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _collect(self, answer: Connection) -> bytes:
+    async def _collect(self, tally: Tally, answer: Connection) -> bytes:
         body = await answer.read_all(self._limits.plain, self._limits.answer_size)
         if answer.status != 200:
+            tally.is_refused = True
             raise engine_answers.failure(answer.status, body, answer.headers)
-        engine_answers.require_json(answer.content_type, body)
+        tally.usage = engine_answers.require_json(answer.content_type, body)
+        tally.is_whole = True
         return body
 
     async def _offer(self, request: Forwarding, use: Use[T]) -> T:
@@ -82,11 +87,14 @@ class Forwarder:
         hold = self._leases.hold(request.model, request.wait, request.keep)
         async with hold as address:
             size = len(request.body)
-            head = engine_head(request.path, address.authority, request.content_type, size, request.request_id)
+            what = (request.line, address.authority, request.content_type, size, request.request_id)
+            head = engine_head(*what, trace=request.trace)
             try:
                 async with self._pool.exchange(address, head, request.body) as answer:
+                    request.tally.is_sent = True
                     return await use(answer)
             except NotSent:
+                request.tally.is_sent = False
                 raise
             except AnswerLost as error:
                 raise engine_errors.died(await hold.cause(CAUSE_SECONDS)) from error

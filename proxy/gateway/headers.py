@@ -11,7 +11,10 @@ from itertools import count
 
 from contract.errors import ApiError
 
+TRACE = b"traceparent"
+
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+_TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
 _BOUNDARIES = re.compile(rb";\s*boundary\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]*))", re.IGNORECASE)
 _SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{0,9})?")
@@ -43,15 +46,32 @@ def request_head(method: bytes, target: bytes, authority: bytes, headers: Mappin
     return b"".join(lines)
 
 
-def engine_head(target: bytes, authority: bytes, content_type: bytes, length: int, request_id: bytes) -> bytes:
-    """The head of a request to an engine: the hot path's own, in one step. All parts are ours."""
-    return (b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n") % (
-        target,
+def engine_head(
+    line: bytes, authority: bytes, content_type: bytes, length: int, request_id: bytes, *, trace: bytes = b""
+) -> bytes:
+    """The head of a request to an engine: the hot path's own, in one step. All parts are ours; `line` is `POST /x`."""
+    return (b"%b HTTP/1.1\r\nhost: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n") % (
+        line,
         authority,
         content_type,
         length,
         request_id,
+        trace,
     )
+
+
+def trace_id_of(value: bytes | None) -> bytes | None:
+    """The value of a request's `traceparent` (W3C) -> the trace's id; None where there is none, or no valid one."""
+    found = _TRACE.fullmatch(value) if value is not None else None
+    return found[1] if found is not None and found[1].strip(b"0") and found[2].strip(b"0") else None
+
+
+def trace_line(value: bytes | None) -> bytes:
+    """The value of a request's `traceparent` -> the line that hands it on; nothing where it is not valid.
+
+    We make no spans, and so do as the standard asks: the caller's span is the engine's parent.
+    """
+    return b"traceparent: %b\r\n" % value if value is not None and trace_id_of(value) is not None else b""
 
 
 def wait_of(value: bytes | None) -> float | None:

@@ -17,7 +17,7 @@ from proxy.gateway.keeping import Keeping, TellKeep
 from proxy.gateway.limits import LeaseLimits
 from proxy.gateway.manager import ManagerAbsent
 from proxy.gateway.progress import Progress
-from proxy.gateway.roster import Holder, Roster
+from proxy.gateway.roster import Holder, LeaseLoad, Roster
 from proxy.gateway.upstream import Address
 
 OpenStream = Callable[[str], AbstractAsyncContextManager[AsyncIterator[LeaseEvent]]]
@@ -60,6 +60,12 @@ class Lease:
     def __repr__(self) -> str:
         state = f"ready at {self.address.authority.decode()}" if self.address else self.progress.words
         return f"<Lease {self.model}: {state}, {self._roster}>"
+
+    @property
+    def load(self) -> LeaseLoad:
+        """How it stands at this moment."""
+        stage = self.progress.stage if self.address is None else "ready"
+        return LeaseLoad(self.model, stage, self._roster.in_flight, self._roster.waiting)
 
     # Requests
 
@@ -170,13 +176,13 @@ class Lease:
 
     def _refuse(self, reason: ApiError) -> None:
         self.address = None
-        self.progress.say(f"failed: {reason.message}")
+        self.progress.say(f"failed: {reason.message}", "failed")
         self._roster.refuse(reason)
 
     async def _drain(self, seconds: float) -> None:
         """Nothing new is sent; what is in flight ends by itself, or by the bound."""
         self.address = None
-        self.progress.say("draining: requests before this one finish")
+        self.progress.say("draining: requests before this one finish", "draining")
         try:
             async with asyncio.timeout(seconds):
                 await self._roster.empty()
@@ -193,7 +199,7 @@ class Lease:
         away = now - self._absent_since
         if away >= self._limits.absence:
             self._roster.refuse(error)
-        self.progress.say("waiting for the manager to come back")
+        self.progress.say("waiting for the manager to come back", "absent")
         await asyncio.sleep(min(max(away, FIRST_PAUSE), LONGEST_PAUSE))
 
 

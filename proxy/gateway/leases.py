@@ -1,6 +1,7 @@
 """`async with leases.hold(model) as address`: the model is ready, and stays so for the length of the block."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 
@@ -25,6 +26,10 @@ class Leases:
 
     def __repr__(self) -> str:
         return f"<Leases {list(self._leases.values())}>"
+
+    def __iter__(self) -> Iterator[Lease]:
+        """Every lease that is open."""
+        return iter(tuple(self._leases.values()))
 
     def hold(self, model: str, wait: float | None = None, keep: float | None = None) -> "Hold":
         """Entering waits until the model is ready. Raises ApiError (503).

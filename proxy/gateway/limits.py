@@ -10,6 +10,7 @@ class ForwardLimits:
     first_token, between_tokens: silence of a stream
     plain: a whole answer, from its sending to its end
     gone: a request that found no engine is offered again for so long; the manager may need a moment to notice
+    comments_count: whether an engine that sends comments alone is at work
     heartbeat_after, heartbeat_every: comments on a stream that waits
     answer_size: a plain answer
     event_size: one event of a stream
@@ -23,6 +24,7 @@ class ForwardLimits:
     heartbeat_every: float = 10.0
     answer_size: int = 64 * 2**20
     event_size: int = 16 * 2**20
+    comments_count: bool = False
 
 
 @dataclass(frozen=True)

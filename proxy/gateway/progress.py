@@ -6,26 +6,31 @@ from contract.lease import LeaseEvent, Starting, Waking, describe
 
 
 class Progress:
-    """`words` are for people. `known` is set once the manager has said how the model stands, or cannot be asked."""
+    """`words` are for people, `stage` for programs.
+
+    `known` is set once the manager has said how the model stands, or cannot be asked.
+    """
 
     def __init__(self) -> None:
         self.words = "asking the manager"
+        self.stage = "asking"
         self.known = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._usual_end: float | None = None
 
     def follow(self, event: LeaseEvent) -> None:
         """News from the manager."""
-        self.say(describe(event))
+        self.say(describe(event), event.event)
         match event:
             case Starting(usual_seconds=float(usual)) | Waking(usual_seconds=float(usual)):
                 self._usual_end = self._loop.time() + usual - event.seconds
             case _:
                 pass
 
-    def say(self, words: str) -> None:
+    def say(self, words: str, stage: str) -> None:
         """News of our own."""
         self.words = words
+        self.stage = stage
         self._usual_end = None
         self.known.set()
 

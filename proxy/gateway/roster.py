@@ -1,7 +1,7 @@
 """The requests of one model: those in flight, and those that wait, in the order in which they came."""
 
 import asyncio
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contract.errors import ApiError
 from proxy.gateway.upstream import Address
@@ -12,6 +12,15 @@ class Holder(Protocol):
 
     def cut(self, reason: ApiError) -> None:
         """End the request: it gets the reason."""
+
+
+class LeaseLoad(NamedTuple):
+    """A lease's stage in one word, and the requests under it."""
+
+    model: str
+    stage: str
+    in_flight: int
+    waiting: int
 
 
 class Roster:

@@ -55,7 +55,17 @@ class Pool:
         self._busy: set[Connection] = set()
 
     def __repr__(self) -> str:
-        return f"<Pool {len(self._busy)} busy, {sum(map(len, self._idle.values()))} idle>"
+        return f"<Pool {self.busy} busy, {self.idle} idle>"
+
+    @property
+    def busy(self) -> int:
+        """Connections with an exchange on them."""
+        return len(self._busy)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for the next."""
+        return sum(map(len, self._idle.values()))
 
     def exchange(self, address: Address, *request: bytes) -> "Exchange":
         """`async with` it: the request is sent, and the connection with its answer is at hand.

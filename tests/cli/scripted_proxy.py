@@ -82,6 +82,7 @@ def scripted_proxy(answers: dict[str, Answer]) -> Iterator[Script]:
 
         do_GET = _answer
         do_POST = _answer
+        do_DELETE = _answer
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -35,6 +35,11 @@ def test_the_type_follows_from_the_status(status: int, kind: str) -> None:
     assert ApiError(status, None, "").kind == kind
 
 
-def test_a_text_model_serves_chat_and_completions() -> None:
-    assert endpoints_of([ModelType.TEXT]) == ("/v1/chat/completions", "/v1/completions")
+def test_a_model_serves_what_its_types_serve() -> None:
+    text, embedding = endpoints_of([ModelType.TEXT]), endpoints_of([ModelType.EMBEDDING])
+    assert text[:3] == ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+    assert "/v1/embeddings" in embedding
+    assert "/v1/embeddings" not in text
+    assert set(text) & set(embedding) == {"/v1/tokenize", "/v1/detokenize"}
+    assert "/v1/embeddings" not in endpoints_of([ModelType.RERANK])
     assert endpoints_of([ModelType.VIDEO]) == ()

@@ -8,7 +8,7 @@ from typing import Any, Self
 from contract.catalogue import Catalogue, ModelEntry
 from contract.keep import KeepWish
 from contract.lease import LeaseEvent, Ready, encode_event
-from contract.states import DeviceList, ModelList, ModelState, ModelStatus
+from contract.states import DeviceList, DeviceStatus, ModelList, ModelState, ModelStatus
 from tests.fakes.http import Exchange, HttpServer
 
 TOKEN = "fake-manager-token"
@@ -50,6 +50,8 @@ class FakeManager:
         self.leases: list[FakeLease] = []
         self.verbs: list[tuple[str, str]] = []
         self.kept: list[tuple[str, float | None]] = []
+        self.devices: tuple[DeviceStatus, ...] = ()
+        self.silent = False  # about what is asked of it, but for leases and events
         self.refuse_keep: tuple[int, bytes] | None = None
         self.refuse_lease: tuple[int, bytes] | tuple[int, bytes, str] | None = None
         self.server = HttpServer(self._handle)
@@ -153,12 +155,15 @@ class FakeManager:
     async def _verb(self, exchange: Exchange) -> None:
         request = exchange.request
         self.verbs.append((request.method, request.target))
+        if self.silent:
+            await exchange.gone.wait()
+            return
         if request.path.endswith("/logs"):
             await exchange.answer(200, b"line one\nline two\n", "text/plain")
         elif request.path == "/models":
             await exchange.answer(200, self._list().model_dump_json().encode())
         elif request.path == "/devices":
-            await exchange.answer(200, DeviceList(devices=()).model_dump_json().encode())
+            await exchange.answer(200, DeviceList(devices=self.devices).model_dump_json().encode())
         else:
             status = self.status(request.path.split("/")[2])
             await exchange.answer(202 if request.method == "POST" else 200, status.model_dump_json().encode())

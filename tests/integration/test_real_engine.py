@@ -68,6 +68,32 @@ def test_a_stream_tells_its_usage_when_asked(stack: Stack) -> None:
     assert chunks[-1].usage.completion_tokens == 5
 
 
+def test_responses_are_made_streaming_and_not(stack: Stack) -> None:
+    client = stack.client()
+    question = "What is the capital of France?"
+    made = client.responses.create(model=MODEL, input=question, temperature=0, max_output_tokens=30)
+    assert "Paris" in made.output_text
+    events = list(client.responses.create(model=MODEL, input=question, max_output_tokens=5, stream=True))
+    assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
+
+
+def test_messages_are_answered_and_counted_and_their_errors_have_anthropics_shape(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.base_url, timeout=300, trust_env=False) as client:
+        body = {"model": MODEL, "max_tokens": 30, "temperature": 0, "messages": QUESTION}
+        answer = client.post("/v1/messages", json=body).json()
+        assert "Paris" in answer["content"][0]["text"]
+        counted = client.post("/v1/messages/count_tokens", json={"model": MODEL, "messages": QUESTION}).json()
+        assert counted["input_tokens"] == answer["usage"]["input_tokens"]
+        refused = client.post("/v1/messages", json={"model": MODEL, "messages": QUESTION})
+        assert (refused.status_code, refused.json()["type"]) == (400, "error")
+
+
+def test_text_becomes_tokens_and_text_again(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.base_url, timeout=300, trust_env=False) as client:
+        tokens = client.post("/v1/tokenize", json={"model": MODEL, "prompt": "Hello world"}).json()["tokens"]
+        assert client.post("/v1/detokenize", json={"model": MODEL, "tokens": tokens}).json()["prompt"] == "Hello world"
+
+
 def test_completions_are_served_streaming_and_not(stack: Stack) -> None:
     client = stack.client()
     plain = client.completions.create(model=MODEL, prompt="The capital of France is", max_tokens=5, temperature=0)

@@ -148,7 +148,6 @@ def test_host_memory_has_room_for_the_sleeping_weights_of_all_its_gpus(placement
 
 def test_a_type_finds_its_engine_and_a_name_overrides_it() -> None:
     assert engine_for(ENGINES, [ModelType.TEXT], None) is ENGINE
-    assert engine_for(ENGINES, [ModelType.EMBEDDING], None) is None
     assert engine_for(ENGINES, [ModelType.VIDEO], "vllm") is ENGINE
     assert engine_for(ENGINES, [ModelType.TEXT], "nope") is None
 

@@ -120,7 +120,7 @@ async def test_a_text_model_that_is_asked_for_a_picture_names_its_endpoints_and_
         ):
             with pytest.raises(openai.BadRequestError, match="'small' is of type text") as raised:
                 await asking
-            assert "It serves: /v1/chat/completions, /v1/completions." in raised.value.message
+            assert "It serves: /v1/chat/completions, /v1/completions, " in raised.value.message
             assert "is served by: painter." in raised.value.message
         assert w.engine.asked == []
 

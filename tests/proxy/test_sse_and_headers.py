@@ -77,7 +77,8 @@ def test_a_target_that_could_end_its_line_is_refused(target: bytes) -> None:
 
 def test_the_heads_are_http() -> None:
     assert request_head(b"GET", b"/x", b"h:1", {b"a": b"b"}) == b"GET /x HTTP/1.1\r\nhost: h:1\r\na: b\r\n\r\n"
-    head = engine_head(b"/x", b"h:1", b"a/b", 5, b"id")
+    head = engine_head(b"POST /x", b"h:1", b"a/b", 5, b"id")
+    assert head.startswith(b"POST /x HTTP/1.1\r\nhost: h:1\r\n")
     assert head.endswith(b"content-type: a/b\r\ncontent-length: 5\r\nx-request-id: id\r\n\r\n")
 
 

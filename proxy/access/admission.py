@@ -1,0 +1,102 @@
+"""Whether a request may begin, and what it cost when it has ended."""
+
+from collections.abc import Callable
+from math import ceil
+
+from contract.errors import DO_NOT_RETRY, ApiError
+from contract.usage import Usage
+from proxy.access.allowance import Allowance, Refusal
+from proxy.access.guard import GRANT
+from proxy.access.keyring import Grant
+from proxy.access.usage_book import UsageBook
+from proxy.gateway.asgi import Scope
+
+NOTHING = Usage()
+
+
+class Ticket:
+    """One admitted request. `settle` ends it: call it once, however the request ended; a second call does nothing.
+
+    `counts`: whether its engine should be asked to say what it used. `expect`: what it is taken to cost meanwhile.
+    """
+
+    __slots__ = ("_book", "_grant", "_is_open", "_model", "_reserved", "counts", "expect")
+
+    def __init__(self, book: UsageBook, grant: Grant | None, model: str, expect: Callable[[], Usage]) -> None:
+        self._book = book
+        self._grant = grant
+        self._model = model
+        self._is_open = grant is not None
+        self._reserved: tuple[int, ...] = ()
+        self.counts = grant is not None and grant.key.is_stored
+        self.expect = expect
+
+    def reserve(self, tokens: int) -> None:
+        """Take it from the key's allowances, which were asked before."""
+        self._reserved = tuple(each.take(tokens) for each in self._grant.allowances) if self._grant is not None else ()
+
+    def settle(self, spent: Usage | None) -> None:
+        """What the request cost; None: no engine worked for it."""
+        if not self._is_open or self._grant is None:
+            return
+        self._is_open = False
+        cost = spent or NOTHING
+        for allowance, reserved in zip(self._grant.allowances, self._reserved, strict=True):
+            allowance.settle(reserved, cost.total)
+        self._book.count(self._grant.key.id, self._model, cost)
+
+
+class Access:
+    """Admits requests. Not one step of it waits, so no two requests can both take the last of something."""
+
+    def __init__(self, book: UsageBook, clock: Callable[[], float]) -> None:
+        self._book = book
+        self._clock = clock
+        self._free = Ticket(book, None, "", Usage)
+
+    def admit(self, scope: Scope, model: str, expect: Callable[[], Usage]) -> Ticket:
+        """A request for a model, by its own name -> its ticket. Raises ApiError (403, 429).
+
+        `expect` is asked what the request will cost, where it matters.
+        """
+        grant: Grant | None = scope.get(GRANT)
+        if grant is None:
+            return self._free
+        if not grant.key.may_use(model):
+            raise _out_of_scope(model)
+        ticket = Ticket(self._book, grant, model, expect)
+        if grant.allowances:
+            self._reserve(grant, ticket, expect().total)
+        return ticket
+
+    def _reserve(self, grant: Grant, ticket: Ticket, tokens: int) -> None:
+        now = self._clock()
+        for allowance in grant.allowances:
+            refusal = allowance.refusal(tokens, now)
+            if refusal is not None:
+                raise _limited(allowance, refusal)
+        ticket.reserve(tokens)
+
+
+def owner_of(scope: Scope) -> str:
+    """Whose the request is: the key's user, else the key; "" where no key is asked for."""
+    grant: Grant | None = scope.get(GRANT)
+    return "" if grant is None else grant.key.user or grant.key.id
+
+
+def may_see(scope: Scope, model: str) -> bool:
+    """Whether a model is within the scope of the key that asks."""
+    grant: Grant | None = scope.get(GRANT)
+    return grant is None or grant.key.may_use(model)
+
+
+def _out_of_scope(model: str) -> ApiError:
+    message = f"This key may not use the model '{model}'; GET /v1/models lists those that it may."
+    return ApiError(403, "model_not_allowed", message, param="model", headers=DO_NOT_RETRY)
+
+
+def _limited(allowance: Allowance, refusal: Refusal) -> ApiError:
+    whose = "This key" if allowance.holder.startswith("key") else "This key's user"
+    wait = ceil(refusal.seconds)
+    message = f"{whose} may have {refusal.what}; try again in {wait} s."
+    return ApiError(429, "rate_limit_exceeded", message, headers={"retry-after": str(wait)})

@@ -1,0 +1,25 @@
+"""What a request is taken to cost until its engine has said it: pure."""
+
+import msgspec
+
+from contract.usage import Usage
+from proxy.gateway.peek import Peeked
+
+BYTES_PER_TOKEN = 3  # of a body; English prose has 4, other scripts 2 or 3
+MOST_PROMPT = 32_768  # a body that is longer holds a picture more often than that many words
+ANSWER = 512  # tokens of an answer whose request sets no bound
+MOST_CHOICES = 128
+
+
+def estimate_of(peeked: Peeked, size: int) -> Usage:
+    """What was read of a body, and its size in bytes -> its tokens, with as many for the answer as it allows."""
+    bounds = (peeked.max_completion_tokens, peeked.max_output_tokens, peeked.max_tokens)
+    stated = [bound for raw in bounds if (bound := _whole(raw)) is not None]
+    choices = min(max(_whole(peeked.n) or 1, 1), MOST_CHOICES)
+    return Usage(min(size // BYTES_PER_TOKEN, MOST_PROMPT), (max(stated) if stated else ANSWER) * choices)
+
+
+def _whole(raw: msgspec.Raw) -> int | None:
+    """A number as it stands in the body; None for anything but a plain whole one."""
+    text = bytes(raw)
+    return int(text) if text.isdigit() and len(text) <= 12 else None

@@ -1,0 +1,95 @@
+"""The key: in the Authorization header and nowhere else, on every path that is not public."""
+
+from collections.abc import Awaitable, Callable
+from math import ceil
+
+from contract.errors import DO_NOT_RETRY, ApiError
+from proxy.access.keyring import Grant, Keyring
+from proxy.access.paths import is_for_admins, is_guarded
+from proxy.access.rate_headers import rate_headers
+from proxy.access.sources import BadKeys, source_of
+from proxy.gateway.asgi import App, Message, Receive, Scope, Send, headers_of
+
+GRANT = "roundhouse.grant"  # in the scope: the key that was sent, where one is asked for
+
+
+class KeyGuard:
+    """Raises ApiError for a guarded path: 401 without a key of the ring, 403 without one for admins, 429, 503.
+
+    A source of many bad keys is told to wait. Keys of our own making, which cannot be guessed, still open from there:
+    behind one address there may be many callers. The key file's, which a person may have made up, does not.
+    """
+
+    def __init__(self, app: App, ring: Keyring, clock: Callable[[], float]) -> None:
+        self._app = app
+        self._ring = ring
+        self._clock = clock
+        self._bad = BadKeys(clock)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        path = scope["path"]
+        if not self._ring.is_demanded or not is_guarded(path):
+            return self._app(scope, receive, send)
+        grant = scope[GRANT] = self._identify(scope)
+        if is_for_admins(path) and not grant.key.admin:
+            raise _for_admins()
+        if grant.allowances:
+            return self._limited(grant, scope, receive, send)
+        return self._app(scope, receive, send)
+
+    def _identify(self, scope: Scope) -> Grant:
+        offered = headers_of(scope).get(b"authorization")
+        if offered is None:
+            raise _unknown("Send")
+        grant = self._ring.find(offered)
+        if grant is not None and self._ring.trouble is None and not self._bad.has_any:
+            return grant
+        return self._doubt(grant, scope)
+
+    def _doubt(self, grant: Grant | None, scope: Scope) -> Grant:
+        """No key, or a time at which not every key opens."""
+        guessable = grant is None or not grant.key.is_stored
+        wait = self._bad.wait(source_of(scope["client"])) if guessable else 0.0
+        if wait:
+            raise _too_many(wait)
+        if self._ring.trouble is not None and (grant is None or grant.key.is_stored):
+            raise _store_unreadable()
+        if grant is None:
+            self._bad.count(source_of(scope["client"]))
+            raise _unknown("That is no key of this server, or it was revoked. Send")
+        return grant
+
+    async def _limited(self, grant: Grant, scope: Scope, receive: Receive, send: Send) -> None:
+        """Every answer tells what is left, the refusals, too."""
+
+        def telling(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                message["headers"] += rate_headers(grant.allowances, self._clock())
+            return send(message)
+
+        try:
+            await self._app(scope, receive, telling)
+        except ApiError as error:
+            told = rate_headers(grant.allowances, self._clock())
+            error.headers.update((name.decode(), value.decode()) for name, value in told)
+            raise
+
+
+def _unknown(what: str) -> ApiError:
+    message = f"{what} a key of this server as 'Authorization: Bearer <key>'."
+    return ApiError(401, "invalid_api_key", message, headers={"www-authenticate": "Bearer"})
+
+
+def _for_admins() -> ApiError:
+    message = "This key may not use the server's control; ask with an admin's key."
+    return ApiError(403, "admin_key_required", message, headers=DO_NOT_RETRY)
+
+
+def _too_many(wait: float) -> ApiError:
+    message = "Too many bad keys came from this address; wait before the next."
+    return ApiError(429, "rate_limit_exceeded", message, headers={"retry-after": str(ceil(wait))})
+
+
+def _store_unreadable() -> ApiError:
+    message = "The store of keys cannot be read at the moment; the proxy's log says why. Try again."
+    return ApiError(503, "keys_unavailable", message, headers={"retry-after": "2"})

@@ -1,0 +1,135 @@
+"""Responses: made as all answers are, and asked for again at the engine that made them, while it is remembered.
+
+vLLM keeps responses only where its entry says `"env": {"VLLM_ENABLE_RESPONSES_API_STORE": "1"}`, and in its memory: an
+engine that was stopped has forgotten them, and is not started to say so.
+"""
+
+import re
+from collections.abc import Awaitable
+from urllib.parse import parse_qs
+
+import msgspec
+
+from contract.errors import ApiError
+from contract.states import ModelState
+from proxy.access.admission import NOTHING, owner_of
+from proxy.endpoints._course import Course
+from proxy.endpoints._generation import Prepare, generation_route
+from proxy.endpoints._media import media_step
+from proxy.endpoints._remembered import Learner, ResponseMemory
+from proxy.gateway.asgi import MODEL, REQUEST_ID, App, Receive, Scope, Send
+from proxy.gateway.body import read_body
+from proxy.gateway.forward import Forwarding
+from proxy.gateway.tally import Tally
+from proxy.router import REST, Route
+from proxy.services import Services
+
+PATH = "/v1/responses"
+REST_PATH = "/v1/responses/*"
+CANCEL = "cancel"
+CANCEL_SIZE = 64 * 2**10
+
+# An engine in one of these is the one that made the response.
+ALIVE = frozenset({ModelState.READY, ModelState.DRAINING, ModelState.SLEEPING, ModelState.ASLEEP, ModelState.WAKING})
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
+_TRUE = frozenset({"true", "1"})
+
+
+class _Previous(msgspec.Struct, gc=False):
+    previous_response_id: msgspec.Raw = msgspec.Raw()
+
+
+_PREVIOUS = msgspec.json.Decoder(_Previous)
+
+
+class Making:
+    """POST /v1/responses."""
+
+    def __init__(self, app: App, memory: ResponseMemory) -> None:
+        self._app = app
+        self._memory = memory
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, Learner(scope, send, self._memory, owner_of(scope)))
+
+
+class Remembered:
+    """GET /v1/responses/{id} and POST /v1/responses/{id}/cancel. Raises ApiError."""
+
+    def __init__(self, services: Services, memory: ResponseMemory) -> None:
+        self._services = services
+        self._memory = memory
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response_id, is_cancel = _split(scope)
+        if is_cancel:
+            await read_body(scope, receive, CANCEL_SIZE)
+        model = scope[MODEL] = await self._model_of(response_id, owner_of(scope))
+        ticket = self._services.access.admit(scope, model, lambda: NOTHING)
+        tally = Tally()
+        target, streams = (f"{PATH}/{response_id}/{CANCEL}", False) if is_cancel else _retrieval(response_id, scope)
+        line = f"{'POST' if is_cancel else 'GET'} {target}".encode()
+        request = Forwarding(model, line, b"", scope[REQUEST_ID], tally)
+        forwarder = self._services.forwarder
+        with Course(REST_PATH, model, ticket, tally, self._services.meter):
+            await (forwarder.stream(request, send) if streams else forwarder.plain(request, send))
+
+    async def _model_of(self, response_id: str, owner: str) -> str:
+        model = self._memory.find(response_id, owner)
+        directory = self._services.feed.directory or await self._services.feed.get()
+        status = directory.statuses.get(model) if model is not None else None
+        if model is None or status is None or status.state not in ALIVE:
+            raise _unknown(response_id, "response_id")
+        return model
+
+
+def _split(scope: Scope) -> tuple[str, bool]:
+    """The path's rest -> the response's id, and whether it is to be cancelled. Raises ApiError (404, 405)."""
+    response_id, slash, verb = scope[REST].partition("/")
+    if not _ID.fullmatch(response_id) or (slash and verb != CANCEL):
+        raise ApiError(404, "not_found", f"There is nothing at {scope['path'][:200]}.")
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    wanted = "POST" if slash else "GET"
+    if method != wanted:
+        raise ApiError(405, "method_not_allowed", f"Use {wanted} here.", headers={"allow": wanted})
+    return response_id, bool(slash)
+
+
+def _retrieval(response_id: str, scope: Scope) -> tuple[str, bool]:
+    """The engine's path, with what is meant of the caller's query and nothing else; and whether events are wanted."""
+    given = parse_qs(scope["query_string"].decode("latin-1"))
+    if given.get("stream", ["false"])[-1].lower() not in _TRUE:
+        return f"{PATH}/{response_id}", False
+    after = given.get("starting_after", [""])[-1]
+    if after and not re.fullmatch(r"[0-9]{1,9}", after):
+        raise ApiError(400, "invalid_value", "'starting_after' is the number of an event.", param="starting_after")
+    return f"{PATH}/{response_id}?stream=true" + (f"&starting_after={int(after)}" if after else ""), True
+
+
+def _unknown(response_id: str, param: str) -> ApiError:
+    message = f"The response '{response_id}' is not remembered here; it may be too old, or its engine was stopped."
+    return ApiError(404, "response_not_found", message, param=param)
+
+
+def _own_step(memory: ResponseMemory, media: Prepare) -> Prepare:
+    """A response may only go on from one of the same owner's. Raises ApiError (404)."""
+
+    def prepare(scope: Scope, body: bytes) -> Awaitable[bytes] | None:
+        raw = bytes(_PREVIOUS.decode(body).previous_response_id)
+        previous = msgspec.json.decode(raw) if raw else None
+        if previous is not None and memory.find(str(previous), owner_of(scope)) is None:
+            raise _unknown(str(previous)[:128], "previous_response_id")
+        return media(scope, body)
+
+    return prepare
+
+
+def routes(services: Services) -> tuple[Route, ...]:
+    memory = ResponseMemory()
+    made = generation_route(PATH, services, _own_step(memory, media_step(services.media)))
+    remembered = Remembered(services, memory)
+    return (
+        Route(made.method, made.path, Making(made.app, memory)),
+        Route("GET", REST_PATH, remembered),
+        Route("POST", REST_PATH, remembered),
+    )

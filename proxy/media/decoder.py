@@ -1,0 +1,150 @@
+"""Decoding in programs of their own: a picture that kills one is refused, and the next has a new one."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from contract.sizes import show_bytes
+from proxy.media.limits import MediaLimits
+from proxy.media.refusal import MediaRefused, crowded
+from proxy.media.worker import BASE64, HEAD, OK, SOUND
+
+PROGRAM = Path(__file__).with_name("worker.py")
+
+REASONS = MappingProxyType(
+    {
+        "not_base64": "it is not base64",
+        "not_a_picture": "it is no PNG, JPEG or WEBP picture",
+        "not_a_sound": "it is no WAV or MP3 sound",
+        "too_many_pixels": "the picture has too many pixels; send a smaller one",
+        "damaged_picture": "the picture is damaged",
+    }
+)
+
+
+@dataclass(eq=False)
+class _Program:
+    """A program that runs; `is_new` until it has answered once."""
+
+    process: asyncio.subprocess.Process
+    is_new: bool = True
+
+
+class _Died(Exception):
+    """The program ended before it answered."""
+
+    def __init__(self, was_new: bool) -> None:
+        super().__init__()
+        self.was_new = was_new
+
+
+class Decoder:
+    """Up to `limits.workers` programs, started when the first picture comes, and used again."""
+
+    def __init__(self, limits: MediaLimits) -> None:
+        self._limits = limits
+        self._slots = asyncio.Semaphore(limits.workers)
+        self._idle: list[_Program] = []
+        self._present = 0
+
+    def __repr__(self) -> str:
+        return f"<Decoder {self._present} pictures, {len(self._idle)} idle programs>"
+
+    async def picture(self, data: bytes, *, is_base64: bool) -> str:
+        """A file -> a data URL of the picture. Raises MediaRefused, and ApiError (503) where too many wait."""
+        return await self._decode(BASE64 if is_base64 else 0, data)
+
+    async def sound(self, data: bytes, *, is_base64: bool) -> str:
+        """A file -> a data URL of the sound. Raises like `picture`."""
+        return await self._decode(SOUND | (BASE64 if is_base64 else 0), data)
+
+    async def _decode(self, kind: int, data: bytes) -> str:
+        limit = self._limits.size
+        if len(data) > (limit * 4 // 3 + 4 if kind & BASE64 else limit):
+            raise MediaRefused("media_too_large", f"the file is larger than {show_bytes(limit)}")
+        if self._present >= self._limits.workers + self._limits.waiting:
+            raise crowded()
+        self._present += 1
+        try:
+            async with self._slots:
+                return await self._use(kind, data)
+        finally:
+            self._present -= 1
+
+    async def _use(self, kind: int, data: bytes) -> str:
+        try:
+            return await self._try(await self._take(), kind, data)
+        except _Died as death:
+            if death.was_new:
+                raise _refused("damaged_picture") from death
+        # One that had rested may have died of nothing of this picture's.
+        try:
+            return await self._try(await self._start(), kind, data)
+        except _Died as death:
+            raise _refused("damaged_picture") from death
+
+    async def _try(self, program: _Program, kind: int, data: bytes) -> str:
+        try:
+            async with asyncio.timeout(self._limits.decode):
+                status, body = await _ask(program.process, kind, data)
+        except TimeoutError as error:
+            await _end(program)
+            raise _refused("damaged_picture") from error
+        except (OSError, asyncio.IncompleteReadError) as error:
+            await _end(program)
+            raise _Died(program.is_new) from error
+        except BaseException:
+            await _end(program)
+            raise
+        program.is_new = False
+        self._idle.append(program)
+        if status != OK:
+            raise _refused(body.decode())
+        return body.decode("ascii")
+
+    async def _take(self) -> _Program:
+        while self._idle:
+            program = self._idle.pop()
+            if program.process.returncode is None:
+                return program
+        return await self._start()
+
+    async def _start(self) -> _Program:
+        limits = (self._limits.memory, self._limits.pixels, max(1, round(self._limits.decode)))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", str(PROGRAM), *map(str, limits)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={},
+            start_new_session=True,
+        )
+        return _Program(process)
+
+    async def close(self) -> None:
+        """End the programs."""
+        while self._idle:
+            await _end(self._idle.pop())
+
+
+async def _ask(program: asyncio.subprocess.Process, kind: int, data: bytes) -> tuple[int, bytes]:
+    """Raises OSError and IncompleteReadError where the program ends over it."""
+    if program.stdin is None or program.stdout is None:
+        raise BrokenPipeError
+    program.stdin.write(HEAD.pack(kind, len(data)))
+    program.stdin.write(data)
+    await program.stdin.drain()
+    status, length = HEAD.unpack(await program.stdout.readexactly(HEAD.size))
+    return status, await program.stdout.readexactly(length)
+
+
+async def _end(program: _Program) -> None:
+    if program.process.returncode is None:
+        program.process.kill()
+    await program.process.wait()
+
+
+def _refused(code: str) -> MediaRefused:
+    return MediaRefused(code if code in REASONS else "damaged_picture", REASONS.get(code, REASONS["damaged_picture"]))
