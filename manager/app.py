@@ -37,7 +37,7 @@ from manager.runtimes.runtime import Runtime
 from manager.scheduler import Scheduler
 from manager.settings import ManagerSettings, engine_environment, fetch_environment
 from manager.sight import Sight
-from manager.specification import DeviceKind
+from manager.specification import DeviceKind, EngineError
 from manager.stall import Rules
 from manager.supervisor import Policy, Supervisor
 from manager.transitions import Transitions
@@ -66,8 +66,14 @@ class Manager:
                 log.info("adopting %s", found.container)
                 supervisor.adopt(found.model, *match)
             else:
-                log.info("ending %s: it is not wanted as it is", found.container)
-                await self.control.runtime.stop(found.container, self.effects.stop_grace)
+                await self._end(found.container)
+
+    async def _end(self, container: str) -> None:
+        log.info("ending %s: it is not wanted as it is", container)
+        try:
+            await self.control.runtime.stop(container, self.effects.stop_grace)
+        except EngineError as error:  # the next start under its name removes it, or the sweep
+            log.warning("%s is not ended: %s", container, error)
 
 
 def make_runtime(settings: ManagerSettings) -> Runtime:

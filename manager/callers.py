@@ -43,6 +43,18 @@ class Callers:
         if run == model.run and model.state is ModelState.READY and lease in model.leases:
             lease.tell(Ready(endpoint=endpoint))
 
+    def admission_failed(self, model: Model, lease: Lease, run: int) -> None:
+        if run == model.run:
+            model.turned_away.append(lease)
+
+    def admit_again(self, model: Model) -> None:
+        """Those who were turned away try once more: nobody waits for ever at an engine that serves."""
+        again, model.turned_away = model.turned_away, []
+        if model.state is ModelState.READY:
+            for lease in again:
+                if lease in model.leases:
+                    self.transitions.admit(model, lease)
+
     def load_wanted(self, model: Model, now: float) -> None:
         if model.fixed.lacks is None and model.state not in RUNNING:
             model.load_wanted_at = now

@@ -2,6 +2,7 @@
 
 from manager.callers import Callers
 from manager.events import (
+    AdmissionFailed,
     EngineAsleep,
     EngineAwake,
     EngineDied,
@@ -35,7 +36,9 @@ SETTLING = (EngineReady, SleeperFound, EngineAsleep, EngineAwake, EngineEnded)
 def told(callers: Callers, model: Model, event: ModelEvent, now: float) -> None:
     """Something happened to a model. What an earlier run still tells is over."""
     match event:
-        case LeaseOpened() | LeaseClosed() | LeaseAdmitted() | LoadWanted() | UnloadWanted() | KeepWanted():
+        case LeaseOpened() | LeaseClosed() | LeaseAdmitted() | AdmissionFailed():
+            _caller_told(callers, model, event, now)
+        case LoadWanted() | UnloadWanted() | KeepWanted():
             _caller_told(callers, model, event, now)
         case _ if event.run == model.run:
             _run_told(callers.transitions, model, event, now)
@@ -50,6 +53,8 @@ def _caller_told(callers: Callers, model: Model, event: LeaseChange | Wish, now:
             callers.lease_closed(model, lease, now)
         case LeaseAdmitted(lease, run, endpoint):
             callers.lease_admitted(model, lease, run, endpoint)
+        case AdmissionFailed(lease, run):
+            callers.admission_failed(model, lease, run)
         case LoadWanted():
             callers.load_wanted(model, now)
         case UnloadWanted():

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ import httpx
 from contract.sizes import show_bytes
 from manager.contents import wants_half
 from manager.devices import DeviceSeen
-from manager.engine import Engine, Prepare, Run
+from manager.engine import Engine
 from manager.engines.kind import Order, Weights
-from manager.events import Event, LeaseAdmitted, PhaseReached, WeightsMeasured
+from manager.events import AdmissionFailed, Event, LeaseAdmitted, PhaseReached, WeightsMeasured
 from manager.fetching import Fetching
 from manager.fixed import Fixed, Place, kind_of
 from manager.hashes import Report
@@ -23,6 +24,7 @@ from manager.leases import Lease
 from manager.lessons import LessonBook, Lessons
 from manager.needs import grant_of, placement_of
 from manager.reload import identity_of
+from manager.run import Prepare, Run
 from manager.runtimes.runtime import Runtime
 from manager.sight import Sight
 from manager.specification import EngineError, EngineSpec, Placement
@@ -58,12 +60,13 @@ class Effects:
 
     def launch(self, fixed: Fixed, number: int, place: Place, devices: tuple[DeviceSeen, ...]) -> Engine:
         """Begins a run on a place."""
-        prepare = partial(self._prepare, fixed, number, place, devices, self._reporter())
-        return self._begin(fixed, number, prepare, place)
+        called_off = threading.Event()
+        prepare = partial(self._prepare, fixed, place, devices, self._verifying(fixed, number, called_off))
+        return self._begin(fixed, number, prepare, place, called_off)
 
     def adopt(self, fixed: Fixed, number: int, place: Place, spec: EngineSpec) -> Engine:
         """Takes over an engine that an earlier manager started."""
-        return self._begin(fixed, number, lambda: spec, place, adopted=True)
+        return self._begin(fixed, number, lambda: spec, place, threading.Event(), adopted=True)
 
     def sleep(self, engine: Engine, level: int) -> None:
         engine.sleep(level)
@@ -73,6 +76,10 @@ class Effects:
 
     def end(self, engine: Engine) -> None:
         engine.end(self.stop_grace)
+
+    def hurry(self, engine: Engine) -> None:
+        """The end that was asked for comes at once."""
+        self._run(self._kill(engine), f"kill of {engine.run.model}")
 
     def admit(self, spec: EngineSpec, run: int, lease: Lease) -> None:
         """Lets the lease's worker reach the engine; joining a network takes a moment."""
@@ -109,30 +116,36 @@ class Effects:
         except KeyError as error:
             raise EngineError("device_missing", f"the device {error.args[0]} is not there") from error
 
-    def _prepare(
-        self, fixed: Fixed, number: int, place: Place, devices: tuple[DeviceSeen, ...], post: Callable[[Event], None]
-    ) -> EngineSpec:
+    def _prepare(self, fixed: Fixed, place: Place, devices: tuple[DeviceSeen, ...], report: Report) -> EngineSpec:
         """In a thread: the weights are what they were, and the specification says so."""
-
-        def report(done: int, total: int) -> None:
-            phase = f"verifying weights, {show_bytes(done)} of {show_bytes(total)}"
-            post(PhaseReached(fixed.name, number, phase))
-
         if fixed.entry.source is not None:
             self.weights.verify(fixed.entry, report)
         return self.specify(fixed, place, devices)
 
-    def _reporter(self) -> Callable[[Event], None]:
-        """Posts from another thread."""
+    def _verifying(self, fixed: Fixed, number: int, called_off: threading.Event) -> Report:
+        """Tells from another thread how far a verification is, and ends it there when its run is called off."""
         loop = asyncio.get_running_loop()
 
-        def post(event: Event) -> None:
-            loop.call_soon_threadsafe(self.post, event)
+        def report(done: int, total: int) -> None:
+            if called_off.is_set():
+                raise EngineError("called_off", "the start was called off while the weights were verified")
+            phase = f"verifying weights, {show_bytes(done)} of {show_bytes(total)}"
+            loop.call_soon_threadsafe(self.post, PhaseReached(fixed.name, number, phase))
 
-        return post
+        return report
 
-    def _begin(self, fixed: Fixed, number: int, prepare: Prepare, place: Place, *, adopted: bool = False) -> Engine:
-        run = Run(fixed.name, number, fixed.container, fixed.engine_kind, prepare, kind_of(place), adopted)
+    def _begin(
+        self,
+        fixed: Fixed,
+        number: int,
+        prepare: Prepare,
+        place: Place,
+        called_off: threading.Event,
+        *,
+        adopted: bool = False,
+    ) -> Engine:
+        kind = fixed.engine_kind
+        run = Run(fixed.name, number, fixed.container, kind, prepare, kind_of(place), adopted, called_off)
         engine = Engine(run, self.runtime, self.client, self.post)
         engine.begin()
         return engine
@@ -148,10 +161,17 @@ class Effects:
     async def _admit(self, spec: EngineSpec, run: int, lease: Lease) -> None:
         try:
             endpoint = await self.runtime.endpoint(spec, lease.peer)
-        except EngineError as error:  # its watcher will report what became of the engine
+        except EngineError as error:  # its watcher will report what became of the engine, if anything did
             log.warning("%r is not admitted: %s", lease, error)
+            self.post(AdmissionFailed(lease, run))
             return
         self.post(LeaseAdmitted(lease, run, endpoint))
+
+    async def _kill(self, engine: Engine) -> None:
+        try:
+            await engine.hurry()
+        except EngineError as error:  # its end goes on as it was asked for
+            log.warning("%r is not killed: %s", engine, error)
 
     async def _sweep(self, wanted: frozenset[str]) -> None:
         try:

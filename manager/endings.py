@@ -29,11 +29,11 @@ class Endings:
         if model.state not in ALIVE:
             return
         log.warning("%s died: %s", model.name, failure.reason)
-        if model.served_steadily(now):
-            model.failures = 0
+        model.absolve(now)
         model.failed(failure, now)
         if model.failures == 1:
             model.retry_at = now  # one death is no loop: whoever asks next does not wait for the pause
+        model.end_service()
         model.state = ModelState.STOPPING
         self.dismiss(model, model.holders, failure)
 
@@ -42,8 +42,13 @@ class Endings:
         # It served an earlier manager, so its end says nothing against a start: who waits goes on waiting for one.
         served_before = model.state is ModelState.STARTING and model.engine is not None and model.engine.run.adopted
         self.ledger.leaves(model.name, now)
+        if model.failure is None:
+            model.absolve(now)
+        model.end_service()
         model.clear_run()
-        if failure is not None and served_before:
+        if model.fixed.lacks is not None:
+            self.dismiss(model, tuple(model.leases), Failure("model_unavailable", model.fixed.lacks))
+        elif failure is not None and served_before:
             log.warning("%s could not be adopted: %s", model.name, failure.reason)
         elif failure is not None and not asked:
             if failure.code in {"weights_missing", "weights_changed"}:
@@ -51,6 +56,7 @@ class Endings:
             self.refuse(model, failure, now)
 
     def stop(self, model: Model) -> None:
+        model.end_service()
         model.state = ModelState.STOPPING
         if model.engine is not None:
             self.effects.end(model.engine)

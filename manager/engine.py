@@ -3,13 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 import httpx
 
-from manager.engines.kind import EngineKind, SleepLevel
+from manager.engines.kind import SleepLevel
 from manager.events import (
     EngineAsleep,
     EngineAwake,
@@ -22,9 +21,10 @@ from manager.events import (
 )
 from manager.racing import first_of
 from manager.readiness import Readiness, prove
+from manager.run import Run
 from manager.runtimes.runtime import Runtime
 from manager.slumber import SLEEP_FAILED, WAKE_FAILED, Slumber
-from manager.specification import DeviceKind, EngineError, EngineSpec, Failure
+from manager.specification import EngineError, EngineSpec, Failure
 from manager.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -33,20 +33,6 @@ START_FAILED = "engine_start_failed"
 TAIL_LINES = 40
 
 Post = Callable[[EngineEvent], None]
-Prepare = Callable[[], EngineSpec]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run is given. `prepare` verifies the weights and makes the specification; it may block."""
-
-    model: str
-    number: int
-    container: str
-    kind: EngineKind
-    prepare: Prepare
-    device: DeviceKind
-    adopted: bool = False
 
 
 class Engine:
@@ -62,6 +48,7 @@ class Engine:
         self.client = client
         self.post = post
         self._task: asyncio.Task[None] | None = None
+        self._grace = 0.0
         self._sleep_wanted: asyncio.Queue[int] = asyncio.Queue()
         self._wake_wanted = asyncio.Event()
         self.watch = Watch(run.container, run.kind, runtime, client)
@@ -86,8 +73,14 @@ class Engine:
         life = self._task
         if life is not None and life.done():
             return  # it has reported its end; its container's name may be the next run's by now
-        self._task = asyncio.create_task(self._cut_short(life, grace), name=f"end of engine {self.run.model}")
+        self._grace = grace
+        self._task = asyncio.create_task(self._cut_short(life), name=f"end of engine {self.run.model}")
         self._task.add_done_callback(self._report_fault)
+
+    async def hurry(self) -> None:
+        """The end that was asked for comes without its grace. Raises EngineError."""
+        self._grace = 0
+        await self.runtime.kill(self.run.container)
 
     def abandon(self) -> None:
         """Leaves the engine running without a watcher, for the next manager to adopt."""
@@ -109,12 +102,15 @@ class Engine:
             self.post(EngineDied(self.run.model, self.run.number, await self._with_tail(error.failure)))
         await self._finish(0, None)
 
-    async def _cut_short(self, life: asyncio.Task[None] | None, grace: float) -> None:
+    async def _cut_short(self, life: asyncio.Task[None] | None) -> None:
+        self.run.called_off.set()
         if life is not None:
             life.cancel()
             # What it had begun is over before its traces are removed.
             await asyncio.wait([life])
-        await self._finish(grace, None)
+            if not life.cancelled():
+                return  # it ended by itself at this very moment, and has said so
+        await self._finish(self._grace, None)
 
     async def _make_ready(self) -> tuple[EngineSpec, str, SleepLevel | None]:
         """The specification and the endpoint of an engine that serves, or how one that was adopted sleeps.
@@ -133,7 +129,7 @@ class Engine:
             exit_of=lambda: self.runtime.exit_of(spec.container),
             log_tail=lambda: self.runtime.tail(spec.container, TAIL_LINES),
         )
-        await readiness.wait(endpoint, self._report)
+        await readiness.wait(endpoint, self._report, run.patience)
         level = await self._found_asleep(spec, endpoint)
         if level is not None:
             return spec, endpoint, level

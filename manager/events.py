@@ -34,6 +34,14 @@ class LeaseAdmitted:
 
 
 @dataclass(frozen=True)
+class AdmissionFailed:
+    """The lease's worker could not be let to the engine of this run: Docker may be away for a moment."""
+
+    lease: Lease
+    run: int
+
+
+@dataclass(frozen=True)
 class LoadWanted:
     model: str
 
@@ -169,12 +177,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class ShutdownWanted:
-    """The manager is about to end: drain, then stop all engines."""
+    """The manager is about to end: drain, then stop all engines. The second one: at once."""
 
 
 EngineEvent = PhaseReached | EngineReady | SleeperFound | EngineAsleep | EngineAwake | EngineDied | EngineEnded
 FetchEvent = Fetched | WeightsMeasured | FetchEnded
-LeaseChange = LeaseOpened | LeaseClosed | LeaseAdmitted
+LeaseChange = LeaseOpened | LeaseClosed | LeaseAdmitted | AdmissionFailed
 Wish = LoadWanted | UnloadWanted | KeepWanted
 ModelEvent = LeaseChange | Wish | FetchEvent | EngineEvent
 CatalogueEvent = CatalogueRead | CatalogueRefused

@@ -5,8 +5,9 @@ can and where that is enough, else they are stopped. Busy ones that have had the
 ones stay.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
+from math import inf
 
 from contract.sizes import show_bytes
 from contract.states import ModelState
@@ -16,6 +17,8 @@ from manager.victims import choose_victims
 
 IDLE = "idle"
 MAKES_ROOM = "makes room"
+BLIND_SECONDS = 60.0  # a device whose memory could not be read for so long is not waited for
+LATE_SECONDS = 3.0  # memory of an engine that ended may take so long to come back: nobody else has to go for it
 
 
 class Room:
@@ -29,11 +32,15 @@ class Room:
         self.may_evict = may_evict
         self.actions: list[Action] = []
         self.going: set[str] = set()
+        self.moving: set[str] = set()  # devices that somebody is about to leave
         self.taken = dict.fromkeys(tracks, 0)
         self.leaving = dict.fromkeys(tracks, 0)
         self.host_held = 0
         for stall in self.seated:
             self._count(stall)
+        for device, track in tracks.items():
+            if now - track.changed_at < LATE_SECONDS:
+                self.leaving[device] += track.late
 
     def _count(self, stall: Stall) -> None:
         for device in stall.place:
@@ -51,23 +58,37 @@ class Room:
         """Whether the place would do if nothing else were there."""
         return all(device in self.tracks and stall.grant <= self.tracks[device].most for device in place)
 
-    def fits(self, stall: Stall, place: Place) -> bool:
-        return all(self._missing(stall, device) <= 0 for device in place)
+    def blind(self, place: Place) -> str | None:
+        """A device of the place that was not looked at for long although something has moved there, or None."""
+        tracks = {device: self.tracks[device] for device in place}
+        stale = (name for name, track in tracks.items() if not track.fresh)
+        return next((name for name in stale if BLIND_SECONDS <= self.now - tracks[name].changed_at < inf), None)
+
+    def fits(self, stall: Stall, place: Place, reserved: Mapping[str, int] | None = None) -> bool:
+        """Whether there is room now; and also where `reserved` bytes are for others, when all that may go has gone."""
+        if any(self._missing(stall, device) > 0 for device in place):
+            return False
+        return reserved is None or all(self._lasting(device, stall) >= reserved[device] for device in place)
+
+    def _lasting(self, device: str, stall: Stall) -> int:
+        """What would be left beside the model and those that never go."""
+        pinned = sum(_held(each, device) for each in self.seated if each.pinned and each.name != stall.name)
+        return self.tracks[device].budget - pinned - min(stall.need, max(stall.grant, self.tracks[device].most))
 
     def take(self, stall: Stall, place: Place) -> None:
         """The model is booked there from now on: who waits behind it knows that it can end again."""
         for device in place:
-            self.taken[device] += self._more(stall, device)
+            self.taken[device] += self.more(stall, device)
         begun = replace(stall, state=ModelState.STARTING, place=place, holds=stall.need)
         self.seated = (*(each for each in self.seated if each.name != stall.name), begun)
 
-    def _more(self, stall: Stall, device: str) -> int:
+    def more(self, stall: Stall, device: str) -> int:
         """What the model would take beside what it holds. A peak that was seen does not lock it out of its device."""
         need = min(stall.need, max(stall.grant, self.tracks[device].most))
         return need - (stall.holds if device in stall.place else 0)
 
     def _missing(self, stall: Stall, device: str) -> int:
-        return self._more(stall, device) - (self.tracks[device].budget - self.taken[device])
+        return self.more(stall, device) - (self.tracks[device].budget - self.taken[device])
 
     def make(self, wanted: Stall, place: Place) -> bool:
         """Whether enough is on its way out of the place, after asking for more if it was not."""
@@ -76,10 +97,11 @@ class Room:
         if not missing:
             return True
         evictable = [stall for stall in self.seated if self._may_go(stall, wanted)]
-        # The first attempt lets them sleep. Where what sleepers keep is too much, they are stopped.
-        for sleeping in (True, False):
-            frees = {stall.name: self._frees(stall, sleeping=sleeping) for stall in evictable}
-            victims = choose_victims(evictable, frees, missing, self.now)
+        awake = [stall for stall in evictable if stall.state is not ModelState.ASLEEP]
+        # Those that are awake sleep; where that is not enough, sleepers are stopped; where it still is not, all are.
+        for going, sleeping in ((awake, True), (evictable, True), (evictable, False)):
+            frees = {stall.name: self._frees(stall, sleeping=sleeping) for stall in going}
+            victims = choose_victims(going, frees, missing, self.now)
             if victims is not None:
                 for victim in victims:
                     self._evict(victim, sleeping=sleeping)
@@ -96,9 +118,8 @@ class Room:
 
     def _frees(self, stall: Stall, *, sleeping: bool) -> Mapping[str, int]:
         """Bytes that come free on each device when the model sleeps, if it can, or is stopped."""
-        if sleeping and stall.state is ModelState.ASLEEP:
-            return {}
-        kept = stall.residue if sleeping and self._bed_of(stall) else 0
+        sleeps = sleeping and stall.state is not ModelState.ASLEEP and self._bed_of(stall)
+        kept = stall.residue if sleeps else 0
         freed = dict.fromkeys(stall.place, stall.holds - kept)
         if stall.host_held:
             freed[HOST] = freed.get(HOST, 0) + stall.host_held
@@ -112,10 +133,12 @@ class Room:
         return next((bed for bed in stall.beds if not bed.keeps_weights or stall.weights <= free), None)
 
     def _evict(self, victim: Stall, *, sleeping: bool) -> None:
-        bed = self._bed_of(victim) if sleeping else None
-        if sleeping and self._demote_for(victim, bed):
+        if not sleeping or victim.state is ModelState.ASLEEP:
+            self._put_away(victim, None, MAKES_ROOM)
             return
-        self._put_away(victim, bed, MAKES_ROOM)
+        bed = self._bed_of(victim)
+        if not self._demote_for(victim, bed):
+            self._put_away(victim, bed, MAKES_ROOM)
 
     def _demote_for(self, stall: Stall, bed: Bed | None) -> bool:
         """Whether models asleep for longer are stopped first, so that this one's weights have room in host memory."""
@@ -127,6 +150,10 @@ class Room:
         missing = {HOST: stall.weights - (self.rules.sleep_memory - self.host_held)}
         if HOST in self.tracks:
             missing[HOST] = max(missing[HOST], stall.weights - (self.tracks[HOST].budget - self.taken[HOST]))
+        ending = [each for each in self.seated if each.state is ModelState.STOPPING or each.name in self.going]
+        missing[HOST] -= sum(each.host_held for each in ending)
+        if missing[HOST] <= 0:
+            return True  # they were asked to go before, and have not gone yet
         frees = {each.name: {HOST: each.host_held} for each in older}
         for each in choose_victims(older, frees, missing, self.now) or ():
             self._put_away(each, None, "makes room for another to sleep")
@@ -138,9 +165,10 @@ class Room:
 
     def _put_away(self, stall: Stall, bed: Bed | None, why: str) -> None:
         self.going.add(stall.name)
+        self.moving.update(stall.place)
         for device in stall.place:
             if device in self.leaving:
-                self.leaving[device] += stall.holds - (stall.residue if bed else 0)
+                self.leaving[device] += max(0, stall.holds - (stall.residue if bed else 0))
         if bed is not None and bed.keeps_weights:
             self._hold_in_host(stall.weights)
         if stall.leases and stall.state is ModelState.READY:
@@ -148,12 +176,17 @@ class Room:
         else:
             self.actions.append(Sleep(stall.name, bed, why) if bed is not None else Stop(stall.name, why))
 
-    def rest_idle(self) -> None:
-        """Who was not used for its idle time goes to sleep or is stopped; who slept for long is stopped."""
+    def rest_idle(self, unquiet: Set[str]) -> None:
+        """Who was not used for its idle time goes to sleep or is stopped; who slept for long is stopped.
+
+        Not on an `unquiet` device: what two take or leave at once cannot be told apart.
+        """
         if not self.may_evict:
             return
         for stall in self.seated:
             if stall.name in self.going or stall.pinned or stall.leases or stall.wanted_since is not None:
+                continue
+            if not (unquiet | self.moving).isdisjoint(stall.place):
                 continue
             unused = self.now - stall.last_used
             if stall.state is ModelState.READY and unused >= stall.idle_timeout:

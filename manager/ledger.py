@@ -4,16 +4,16 @@ An engine's use is the device's difference around its start, its sleep or its wa
 are wrong in containers and on Windows. While something moves on a device, what others use is taken to be what it was.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from math import inf
 
 from manager.devices import DeviceSeen
 from manager.fixed import Place
 from manager.specification import DeviceKind
-from manager.stall import Track
+from manager.stall import HOST, Track
 
-MOST_GROWTH = 1.5  # of what a model is booked with: what is more than that, others have taken meanwhile
+MOST_GROWTH = 1.5  # of what a model is booked with on a GPU: what is more than that, others have taken meanwhile
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Ledger:
         self._accounts: dict[str, _Account] = {}
         self._uses: dict[str, _Use] = {}
         self._stale: dict[str, float] = {}  # since when something has moved there that was not looked at
-        self._changed_at: dict[str, float] = {}  # when the last of ours settled there or ended
+        self._changes: dict[str, tuple[float, int]] = {}  # when the last of ours settled or ended, and others' use then
+        self._host_held: int | None = 0
+        self._missed: Set[str] = frozenset()  # devices that the last look did not find
 
     def __repr__(self) -> str:
         return f"<Ledger of {', '.join(self._accounts) or 'nothing seen yet'}>"
@@ -93,7 +95,9 @@ class Ledger:
     def _track(self, device: str, account: _Account) -> Track:
         most, total = self.limits.most(account.seen), account.seen.total
         budget = max(0, min(most, total - (account.others or 0)))
-        return Track(most, budget, fresh=device not in self._stale, changed_at=self._changed_at.get(device, -inf))
+        changed_at, before = self._changes.get(device, (-inf, 0))
+        late = max(0, (account.others or 0) - before)
+        return Track(most, budget, fresh=device not in self._stale, changed_at=changed_at, late=late)
 
     # What happens to models
 
@@ -121,30 +125,39 @@ class Ledger:
 
     def _disturb(self, place: Place, now: float) -> None:
         self._stale.update(dict.fromkeys(place, now))
-        self._changed_at.update(dict.fromkeys(place, now))
+        accounts = {device: self._accounts[device] for device in place if device in self._accounts}
+        self._changes.update({device: (now, account.others or 0) for device, account in accounts.items()})
 
     # What is seen
 
-    def see(self, at: float, devices: Iterable[DeviceSeen], busy: Collection[str]) -> None:
-        """The devices as they were at `at` or later. `busy` are the models with requests."""
-        known, self._accounts = self._accounts, {}
+    def see(self, at: float, devices: Iterable[DeviceSeen], busy: Collection[str], host_held: int | None = 0) -> None:
+        """The devices as they were at `at` or later. `busy` are the models with requests.
+
+        `host_held` is what models asleep keep in host memory, None while some of it comes or goes.
+        """
+        accounts: dict[str, _Account] = {}
         for seen in devices:
             # What is there right after something ended is late memory rather than growth.
-            growing = busy if seen.id not in self._stale else ()
+            moved = seen.id in self._stale or (seen.id == HOST and host_held != self._host_held)
             if self._stale.get(seen.id, inf) < at:
                 del self._stale[seen.id]
-            before = known.get(seen.id)
-            account = _Account(seen, at, before.others if before is not None else None)
-            self._accounts[seen.id] = account
-            self._attribute(account, growing)
+            before = self._accounts.get(seen.id)
+            accounts[seen.id] = _Account(seen, at, before.others if before is not None else None)
+            self._attribute(accounts[seen.id], () if moved else busy, host_held if seen.id == HOST else 0)
+        self._host_held = host_held
+        # One that was missed once may have been unable to answer: what is known of it holds until the next look.
+        missed = self._accounts.keys() - accounts.keys() - self._missed
+        self._missed = missed
+        # All at once, since threads read the devices too.
+        self._accounts = accounts | {device: self._accounts[device] for device in sorted(missed)}
 
-    def _attribute(self, account: _Account, busy: Collection[str]) -> None:
-        """Whose memory is it?"""
-        device, taken = account.seen.id, account.seen.total - account.seen.free
+    def _attribute(self, account: _Account, busy: Collection[str], held: int | None) -> None:
+        """Whose memory is it? `held` is the sleepers'."""
+        device, taken = account.seen.id, account.seen.total - account.seen.free - (held or 0)
         here = {name: use for name, use in self._uses.items() if device in use.place}
         if account.others is None:
             account.others = max(0, taken - sum(use.used.get(device, 0) for use in here.values()))
-        if any(use.settled_at is None or use.settled_at >= account.seen_at for use in here.values()):
+        if held is None or any(use.settled_at is None or use.settled_at >= account.seen_at for use in here.values()):
             return
         unmeasured = [use for use in here.values() if device not in use.used]
         rest = taken - account.others - sum(use.used.get(device, 0) for use in here.values())
@@ -156,6 +169,11 @@ class Ledger:
             account.others = max(0, account.others + rest + _shrink(here.values(), device, -rest))
 
 
+def _ceiling(use: _Use, device: str) -> int:
+    """What of a device's memory is believed to be the model's. The host has too many others for more than is booked."""
+    return use.booked if device == HOST else int(use.booked * MOST_GROWTH)
+
+
 def _split(uses: list[_Use], device: str, amount: int) -> int:
     """What several that moved at once have taken cannot be told apart: each gets its part, as it was expected.
 
@@ -164,7 +182,7 @@ def _split(uses: list[_Use], device: str, amount: int) -> int:
     expected = sum(use.expected for use in uses)
     for use in uses:
         part = amount * use.expected // expected if expected else amount // len(uses)
-        use.used[device] = use.base[device] = min(part, int(use.booked * MOST_GROWTH))
+        use.used[device] = use.base[device] = min(part, _ceiling(use, device))
     return sum(use.used[device] for use in uses)
 
 
@@ -173,7 +191,7 @@ def _grow(busy: list[_Use], device: str, amount: int) -> int:
     if len(busy) != 1:
         return 0
     use = busy[0]
-    grown = max(0, min(amount, int(use.booked * MOST_GROWTH) - use.used[device]))
+    grown = max(0, min(amount, _ceiling(use, device) - use.used[device]))
     use.used[device] += grown
     return grown
 

@@ -15,6 +15,7 @@ from manager.specification import EngineSpec, Failure
 from manager.stall import Bed, Stall
 
 LONGEST_BACKOFF = 300.0
+MOST_DOUBLINGS = 16  # by then the pause is the longest
 KEPT_SECONDS = 900.0  # a want is kept so long after its caller came, as a request waits by default
 STEADY_SECONDS = 60.0  # an engine that served this long does not count as crashing in a loop
 BYTES_A_SECOND = 2**29  # a guess at how fast weights are loaded, until it was seen
@@ -45,6 +46,7 @@ class Model:
     sleep: SleepLevel | None = None
     after_drain: Bed | None = None
     leases: list[Lease] = field(default_factory=list)
+    turned_away: list[Lease] = field(default_factory=list)  # could not be admitted just now
     load_wanted_at: float | None = None
     left_behind_at: float | None = None  # a caller's want that was heard, and whose caller left: its load goes on
     unloaded_at: float = -inf
@@ -121,21 +123,35 @@ class Model:
         """Whether the present run has served long enough not to count as part of a crash loop."""
         return self.ready_since >= self.started_at and now - self.ready_since >= STEADY_SECONDS
 
+    def absolve(self, now: float) -> None:
+        """Earlier failures count no more once a run has served steadily."""
+        if self.served_steadily(now):
+            self.failures = 0
+
     def failed(self, failure: Failure, now: float) -> None:
         """Notes a failure and when to try again: after 1, 2, 4 … 300 s."""
         self.failure = failure
         self.failures += 1
-        self.retry_at = now + min(LONGEST_BACKOFF, 2.0 ** (self.failures - 1))
+        # Of many failures the power is a number too large to be one.
+        self.retry_at = now + min(LONGEST_BACKOFF, 2.0 ** min(self.failures - 1, MOST_DOUBLINGS))
 
     def forgive(self) -> None:
         """Forgets earlier failures, as somebody asked by hand."""
         self.state, self.failure, self.failures, self.retry_at = ModelState.STOPPED, None, 0, 0
 
+    def end_service(self) -> None:
+        """It serves no more, and so what was wished for that time is over; what is wished from now on is for the next.
+
+        Nothing for a model that does not serve.
+        """
+        if self.state is ModelState.READY:
+            self.keep = None
+
     def clear_run(self) -> None:
         """Its engine is gone, and so is all that belonged to it."""
         self.engine = self.spec = self.phase = self.sleep = self.after_drain = None
-        self.place, self.holds, self.used, self.keep = (), 0, 0, None
-        self.state = ModelState.STOPPED
+        self.place, self.holds, self.used = (), 0, 0
+        self.state = ModelState.STOPPED if self.fixed.lacks is None else ModelState.UNAVAILABLE
 
     def measured(self, weights_size: int, grant: int) -> None:
         """Its weights are here now, and it is known how large they are."""
@@ -178,9 +194,9 @@ class Model:
             case ModelState.STOPPING:
                 return self.holds
             case ModelState.SLEEPING:
-                return self.holds - self.lessons.residue
+                return max(0, self.holds - self.lessons.residue)
             case ModelState.DRAINING:
-                return self.holds - (self.lessons.residue if self.after_drain else 0)
+                return max(0, self.holds - (self.lessons.residue if self.after_drain else 0))
             case _:
                 return 0
 

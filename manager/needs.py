@@ -28,13 +28,14 @@ def grant_of(entry: ModelEntry, weights_size: int) -> int:
 def need_of(fixed: Fixed, lessons: Lessons) -> int:
     """Bytes that the model is booked with: its grant, corrected by the peak that was seen.
 
-    What an entry declares, and what an engine takes because it was granted, is only ever corrected upwards.
+    What an entry declares, and what an engine takes because it was granted, is only ever corrected upwards; an estimate
+    downwards by a half at most, since what others gave back meanwhile hides what a start has taken.
     """
     if not lessons.peak:
         return fixed.grant
     peak = min(lessons.peak, int(fixed.grant * MOST_CORRECTION))
     only_upwards = fixed.declared or fixed.kind is None or fixed.kind.fills_its_share
-    return max(fixed.grant, peak) if only_upwards else peak * 11 // 10
+    return max(fixed.grant, peak) if only_upwards else max(peak * 11 // 10, fixed.grant // 2)
 
 
 def places_of(entry: ModelEntry, devices: Iterable[DeviceSeen]) -> tuple[Place, ...]:

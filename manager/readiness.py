@@ -27,13 +27,13 @@ class Readiness:
         self.exit_of = exit_of
         self.log_tail = log_tail
 
-    async def wait(self, endpoint: str, report: Report) -> None:
-        """Returns when the engine is healthy; `report` is told each phase. Raises EngineError when it exits or its
-        deadline passes."""
-        deadline = time.monotonic() + self.kind.start_deadline
+    async def wait(self, endpoint: str, report: Report, patience: float) -> None:
+        """Returns when the engine is healthy; `report` is told each phase. Raises EngineError when it exits, or is not
+        healthy within `patience` seconds."""
+        deadline = time.monotonic() + patience
         read_log_at = 0.0
         while not await self.is_healthy(endpoint):
-            await self._raise_if_over(deadline)
+            await self._raise_if_over(deadline, patience)
             if time.monotonic() >= read_log_at:
                 report(phase_of(await self._log(), self.kind.phases))
                 read_log_at = time.monotonic() + LOG_SECONDS
@@ -46,12 +46,12 @@ class Readiness:
             return False
         return answer.status_code == httpx.codes.OK
 
-    async def _raise_if_over(self, deadline: float) -> None:
+    async def _raise_if_over(self, deadline: float, patience: float) -> None:
         ended = await self._ended()
         if ended is not None:
             raise EngineError("engine_start_failed", f"{ended} while starting", await self._log())
         if time.monotonic() >= deadline:
-            reason = f"not healthy within {self.kind.start_deadline:g} s"
+            reason = f"not healthy within {patience:g} s"
             raise EngineError("engine_start_timeout", reason, await self._log())
 
     async def _ended(self) -> Exit | None:

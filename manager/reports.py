@@ -1,6 +1,7 @@
 """What people, proxies and those who wait are told of a model and of the devices."""
 
 from collections.abc import Iterable
+from math import ceil
 
 from contract.lease import Failed, Fetching, LeaseEvent, Queued, Starting, Waking
 from contract.sizes import show_bytes
@@ -76,6 +77,7 @@ def status_of(model: Model, now: float) -> ModelStatus:
         usual_seconds=model.usual_seconds if model.state in TIMED else None,
         reason=fixed.lacks or (model.failure.reason if model.failure else None),
         log_tail=model.failure.log_tail if model.failure else (),
+        retry_after=_pause(model, now),
         memory=model.holds or model.need,
         used=model.used >> 24 << 24,  # in steps of 16 MiB, so that noise is no news
         peak=model.lessons.peak,
@@ -86,6 +88,12 @@ def status_of(model: Model, now: float) -> ModelStatus:
         leases=len(model.leases),
         created=fixed.created,
     )
+
+
+def _pause(model: Model, now: float) -> float | None:
+    """How long until it is tried again after a failure, in whole seconds, or None where nothing holds that up."""
+    wait = model.retry_at - now
+    return float(ceil(wait)) if model.failure is not None and wait > 0 else None
 
 
 def _phase(model: Model) -> str | None:

@@ -8,14 +8,14 @@ memory was looked at: what a start takes is measured as the device's difference 
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 
 from contract.sizes import show_bytes
 from contract.states import ModelState
-from manager.eviction import Room
+from manager.eviction import BLIND_SECONDS, Room
 from manager.fixed import Place
-from manager.stall import MOVING, STARTABLE, Action, Fetch, Refuse, Rules, Stall, Start, Tracks, Wake
-
-Key = tuple[bool, float, str]
+from manager.lines import Key, Lines, Places, key_of
+from manager.stall import ARRIVING, MOVING, Action, Fetch, Refuse, Rules, Stall, Start, Tracks, Wake
 
 
 class Scheduler:
@@ -29,8 +29,10 @@ class Scheduler:
         self.rules = rules
         self._stalls: dict[str, Stall] = {}
         self._seated: dict[str, Stall] = {}
-        self._absent: dict[str, Stall] = {}
-        self._waiting: list[Key] = []
+        self._waiting = Lines()
+        self._absent: list[Key] = []  # those whose weights have to be fetched first
+        self._fetching: set[str] = set()
+        self._most: Mapping[str, int] = {}  # what the devices were when those who wait were lined up
 
     def __repr__(self) -> str:
         return f"<Scheduler of {len(self._stalls)} models, {len(self._seated)} seated, {len(self._waiting)} waiting>"
@@ -41,58 +43,60 @@ class Scheduler:
         self._stalls[stall.name] = stall
         if stall.place:
             self._seated[stall.name] = stall
-        key = _key(stall)
-        if key is None:
-            return
-        if stall.here:
-            insort(self._waiting, key)
-        else:
-            self._absent[stall.name] = stall
+        if stall.state is ModelState.FETCHING:
+            self._fetching.add(stall.name)
+        key = key_of(stall)
+        if key is not None and stall.here:
+            self._waiting.join(key, self._possible(stall))
+        elif key is not None:
+            insort(self._absent, key)
 
     def remove(self, name: str) -> None:
         """The model is not managed any more."""
         known = self._stalls.pop(name, None)
         self._seated.pop(name, None)
-        self._absent.pop(name, None)
-        key = _key(known) if known is not None and known.here else None
+        self._fetching.discard(name)
+        self._waiting.leave(name)
+        key = key_of(known) if known is not None and not known.here else None
         if key is not None:
-            del self._waiting[bisect_left(self._waiting, key)]
+            del self._absent[bisect_left(self._absent, key)]
 
     def position(self, name: str) -> int:
         """Of those that wait, 1 is next; 0 where it does not wait."""
         stall = self._stalls.get(name)
-        key = _key(stall) if stall is not None else None
-        if stall is None or key is None:
-            return 0
-        return bisect_left(self._waiting, key) + 1
+        key = key_of(stall) if stall is not None else None
+        return self._waiting.before(key) + 1 if key is not None else 0
 
     def decide(self, now: float, tracks: Tracks, *, may_evict: bool = True) -> tuple[Action, ...]:
         """All that should happen now. Not `may_evict`: nothing that is ready is put away."""
+        self._line_up({device: track.most for device, track in tracks.items()})
         room = Room(now, self._seated.values(), tracks, self.rules, may_evict=may_evict)
         plan = _Plan(room)
-        self._fetch(plan, now)
-        for _, _, name in self._waiting:
-            if plan.claimed >= tracks.keys():
-                break
+        room.actions.extend(Fetch(name) for name in self._to_fetch(now))
+        for name in self._waiting.in_order(plan.claimed):
             if self._stalls[name].retry_at <= now:
                 plan.seat(self._stalls[name])
-        room.rest_idle()
+        plan.wake_beside()
+        room.rest_idle(plan.unquiet)
         return tuple(room.actions)
 
-    def _fetch(self, plan: "_Plan", now: float) -> None:
-        if not self._absent:
-            return
-        busy = sum(stall.state is ModelState.FETCHING for stall in self._stalls.values())
-        wanted = sorted(key for stall in self._absent.values() if stall.retry_at <= now and (key := _key(stall)))
-        for _, _, name in wanted[: max(0, self.rules.fetches - busy)]:
-            plan.room.actions.append(Fetch(name))
+    def _line_up(self, most: Mapping[str, int]) -> None:
+        """Where devices came or went, or are of another size, everybody may have other places."""
+        if most != self._most:
+            self._most = most
+            for stall in tuple(self._stalls.values()):
+                self.put(stall)
 
+    def _possible(self, stall: Stall) -> Places:
+        """Where the model could run if nothing else were there."""
+        places = (stall.place,) if stall.state is ModelState.ASLEEP else stall.places
+        return tuple(place for place in places if all(self._most.get(device, -1) >= stall.grant for device in place))
 
-def _key(stall: Stall) -> Key | None:
-    """The place in the queue of a model that waits, or None."""
-    if stall.wanted_since is None or stall.state not in STARTABLE:
-        return None
-    return (not stall.awaited, stall.wanted_since, stall.name)
+    def _to_fetch(self, now: float) -> list[str]:
+        free = max(0, self.rules.fetches - len(self._fetching))
+        if not free:
+            return []
+        return [name for _, _, name in self._absent if self._stalls[name].retry_at <= now][:free]
 
 
 class _Plan:
@@ -101,6 +105,8 @@ class _Plan:
     def __init__(self, room: Room) -> None:
         self.room = room
         self.claimed: set[str] = set()  # nobody overtakes there
+        self.reserved = dict.fromkeys(room.tracks, 0)  # what those who claim devices will need there
+        self.arriving = {device for stall in room.seated if stall.state in ARRIVING for device in stall.place}
         self.unquiet = {device for stall in room.seated if stall.state in MOVING for device in stall.place}
         self.stale = {device for device, track in room.tracks.items() if not track.fresh}
         self.unquiet |= self.stale
@@ -113,21 +119,42 @@ class _Plan:
         if not possible:
             self._give_up(stall, self._never(stall))
             return
+        blind = [self.room.blind(place) for place in possible]
+        if all(blind):
+            self._give_up(stall, f"cannot start: the memory of {blind[0]} could not be read for {BLIND_SECONDS:.0f} s")
+            return
         open_places = [place for place in possible if self.claimed.isdisjoint(place)]
         fitting = [place for place in open_places if self.room.fits(stall, place)]
-        quiet = next((place for place in fitting if self.unquiet.isdisjoint(place)), None)
+        unquiet = self.unquiet | self.room.moving
+        quiet = next((place for place in fitting if unquiet.isdisjoint(place)), None)
         if quiet is not None:
             self._begin(stall, quiet, asleep=asleep)
             return
-        if not fitting:
-            self._make_room(stall, open_places)
-        self.claimed.update(device for place in possible for device in place)
+        made = self._make_room(stall, open_places) if not fitting else None
+        if made is None and not fitting and self.stale.isdisjoint(device for place in open_places for device in place):
+            self._despair(stall, possible)
+        self._claim(stall, made or tuple({device for place in possible for device in place}))
 
-    def _make_room(self, stall: Stall, places: list[Place]) -> None:
-        """Not where something has just moved: what it left is known after the next look."""
-        known = [place for place in places if self.stale.isdisjoint(place)]
-        if not any(self.room.make(stall, place) for place in known) and len(known) == len(places):
-            self._despair(stall, places)
+    def _claim(self, stall: Stall, devices: Place) -> None:
+        self.claimed.update(devices)
+        for device in devices:
+            self.reserved[device] += self.room.more(stall, device)
+
+    def wake_beside(self) -> None:
+        """Whoever sleeps, and fits beside all that those before it wait for, takes nothing from them by waking."""
+        sleepers = {each.name: each for each in self.room.seated if each.state is ModelState.ASLEEP}
+        for _, _, name in sorted(key for each in sleepers.values() if (key := key_of(each)) is not None):
+            stall = sleepers[name]
+            unquiet = self.unquiet | self.room.moving
+            if name in self.room.going or stall.retry_at > self.room.now or not unquiet.isdisjoint(stall.place):
+                continue
+            if self.room.could_hold(stall, stall.place) and self.room.fits(stall, stall.place, self.reserved):
+                self._begin(stall, stall.place, asleep=True)
+
+    def _make_room(self, stall: Stall, places: list[Place]) -> Place | None:
+        """Where room is made; not where something has just moved, or comes now: what it takes, the next look tells."""
+        known = (place for place in places if (self.stale | self.arriving).isdisjoint(place))
+        return next((place for place in known if self.room.make(stall, place)), None)
 
     def _begin(self, stall: Stall, place: Place, *, asleep: bool) -> None:
         self.room.actions.append(Wake(stall.name) if asleep else Start(stall.name, place))
@@ -136,7 +163,7 @@ class _Plan:
 
     def _despair(self, stall: Stall, places: list[Place]) -> None:
         """Nothing that may go would make the room: its callers learn who holds it, and do not wait for ever."""
-        if places and all(self.room.is_hopeless(stall, place) for place in places):
+        if all(self.room.is_hopeless(stall, place) for place in places):
             self._give_up(stall, self.room.why_hopeless(stall, places[0]))
 
     def _give_up(self, stall: Stall, why: str) -> None:
@@ -151,6 +178,6 @@ class _Plan:
         tracks = self.room.tracks
         places = [place for place in stall.places if all(device in tracks for device in place)]
         if not places:
-            return f"its device is not there: {', '.join(stall.places[0]) if stall.places else 'none'}"
+            return f"cannot start: its device is not there: {', '.join(stall.places[0]) if stall.places else 'none'}"
         most = max(min(tracks[device].most for device in place) for place in places)
         return f"needs {show_bytes(stall.need)}, and engines may have at most {show_bytes(most)} of a device"

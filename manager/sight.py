@@ -49,7 +49,9 @@ class Sight:
                 self.post(MemorySeen(at, devices))
             await asyncio.sleep(self.pause)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), max(0, self.interval - self.pause))
+                # Not `wait_for`: it can lose a cancellation (see `leases.py`), and a shutdown would wait for ever.
+                async with asyncio.timeout(max(0, self.interval - self.pause)):
+                    await self._wanted.wait()
 
     async def _sight(self) -> tuple[DeviceSeen, ...] | None:
         """The devices, or None where they could not be seen."""

@@ -10,6 +10,7 @@ from manager.fixed import Place
 HOST = "cpu"  # the device whose memory keeps the weights of models asleep
 
 STARTABLE = frozenset({ModelState.STOPPED, ModelState.QUEUED, ModelState.FAILED, ModelState.ASLEEP})
+ARRIVING = frozenset({ModelState.STARTING, ModelState.WAKING})
 MOVING = frozenset({ModelState.STARTING, ModelState.WAKING, ModelState.SLEEPING, ModelState.STOPPING})
 
 
@@ -64,13 +65,14 @@ class Stall:
 class Track:
     """One device's memory. `most` is what models could have at best, `budget` what they may have now, others' use taken
     off. Not `fresh`: something of ours has moved there since it was last looked at. `changed_at` is when the last of
-    ours settled there or ended: its memory may be late.
+    ours settled there or ended: its memory may be late. `late` is by how much others' use has grown since then.
     """
 
     most: int
     budget: int
     fresh: bool = True
     changed_at: float = -inf
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Rules:
     """Times in seconds, memory in bytes.
 
     A model that was waited for stays ready for `fair_share`. Who waits for memory that only others can give back is
-    refused after `patience`, counted from when the last of ours moved there. `sleep_memory` is what models asleep may keep in host memory; `fetches` run at once.
+    refused after `patience`, counted from when the last of ours moved there. `sleep_memory` is what models asleep may
+    keep in host memory; `fetches` run at once.
     """
 
     fair_share: float = 30

@@ -106,6 +106,7 @@ class Succession:
         model.forgive()
         if fixed.lacks is not None:
             model.state = ModelState.UNAVAILABLE
+            model.forget_wants()
             self.transitions.dismiss(model, tuple(model.leases), Failure("model_unavailable", fixed.lacks))
 
     def refit(self, fit: Mapping[str, Fixed]) -> None:

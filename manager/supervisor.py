@@ -8,6 +8,7 @@ from contract.states import DeviceStatus, ModelState, ModelStatus
 from manager.callers import Callers, gone
 from manager.dispatch import SETTLING, act, told
 from manager.events import (
+    AdmissionFailed,
     CatalogueRead,
     CatalogueRefused,
     Event,
@@ -96,6 +97,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Handles events until the manager ends."""
+        self._opened_at = self.clock()  # what was adopted, or ended, before may have taken longer than callers wait
         for model in self.models.values():
             if model.fixed.entry.preload:
                 self._callers.load_wanted(model, self.clock())
@@ -135,14 +137,15 @@ class Supervisor:
             case MemorySeen(at, devices):
                 self._touched |= self._lookout.look(at, devices)
             case ShutdownWanted():
-                self._begin_closing(now)
+                self._touched.update(self.models)
+                (self._hurry if self._closing else self._begin_closing)(now)
             case Tick():
                 pass
             case LeaseOpened(lease) if self._closing:
                 lease.tell(manager_stopping())
             case LeaseOpened(lease) if lease.model not in self.models:
                 lease.tell(gone(lease.model))
-            case LeaseOpened(lease) | LeaseClosed(lease) | LeaseAdmitted(lease, _, _):
+            case LeaseOpened(lease) | LeaseClosed(lease) | LeaseAdmitted(lease, _, _) | AdmissionFailed(lease, _):
                 self._of(lease.model, event, now)
             case _:
                 self._of(event.model, event, now)
@@ -160,8 +163,9 @@ class Supervisor:
         self._ticked_at = now
         for model in self.models.values():
             self.transitions.end_drain(model, now)
+            self._callers.admit_again(model)
             model.forget_old_want(now)
-            if model.state is not ModelState.STOPPED:
+            if model.state not in {ModelState.STOPPED, ModelState.UNAVAILABLE}:
                 self._touched.add(model.name)
         if now - self._swept_at >= self.policy.sweep_every:
             self._swept_at = now
@@ -203,7 +207,13 @@ class Supervisor:
             for lease in [lease for lease in model.leases if not lease.holds]:
                 lease.tell(manager_stopping())
             self.transitions.put_away(model, self.policy.shutdown_drain, now)
-        self._touched.update(self.models)
+
+    def _hurry(self, now: float) -> None:
+        """Asked for a second time: nothing that is in flight is waited for any more, and no engine's own end."""
+        for model in self.models.values():
+            self.transitions.put_away(model, 0, now)
+            if model.engine is not None:
+                self.transitions.effects.hurry(model.engine)
 
     def _go_on_closing(self) -> None:
         if all(model.engine is None for model in self.models.values()):

@@ -53,7 +53,7 @@ class Transitions(Endings):
 
     def start(self, model: Model, place: Place, now: float) -> None:
         self._begin_run(model, place, now)
-        self.ledger.moves(model.name, place, model.holds)
+        self.ledger.moves(model.name, place, max(model.holds, model.fixed.grant), expected=model.holds)
         model.engine = self.effects.launch(model.fixed, model.run, place, self.ledger.devices)
 
     def adopt(self, model: Model, place: Place, spec: EngineSpec, now: float) -> None:
@@ -102,15 +102,17 @@ class Transitions(Endings):
         if level is None or model.engine is None:
             self.stop(model)
             return
+        model.end_service()
         model.state, model.sleep, model.after_drain = ModelState.SLEEPING, level, None
-        self.ledger.moves(model.name, model.place, model.holds, expected=model.lessons.residue)
+        self.ledger.moves(model.name, model.place, model.holds, expected=model.lessons.residue or model.holds)
         self.effects.sleep(model.engine, level.level)
 
     def engine_asleep(self, model: Model, now: float) -> None:
         if model.state is not ModelState.SLEEPING:
             return
         log.info("%s is asleep, level %d", model.name, model.sleep.level if model.sleep else 0)
-        model.state, model.asleep_since, model.keep = ModelState.ASLEEP, now, None
+        model.absolve(now)
+        model.state, model.asleep_since = ModelState.ASLEEP, now
         self.ledger.settles(model.name, now)
 
     def sleeper_found(self, model: Model, spec: EngineSpec, level: SleepLevel, now: float) -> None:
@@ -127,7 +129,7 @@ class Transitions(Endings):
         if model.engine is None:
             return
         model.state, model.started_at, model.holds = ModelState.WAKING, now, model.need
-        self.ledger.moves(model.name, model.place, model.holds)
+        self.ledger.moves(model.name, model.place, max(model.holds, model.fixed.grant), expected=model.holds)
         self.effects.wake(model.engine)
 
     def engine_awake(self, model: Model, now: float) -> None:
@@ -144,6 +146,7 @@ class Transitions(Endings):
     def drain(self, model: Model, bed: Bed | None, seconds: float, now: float) -> None:
         """No new request, at most `seconds` for those in flight, then bed or the end."""
         log.info("%s drains for at most %.0f s", model.name, seconds)
+        model.end_service()
         model.state, model.after_drain = ModelState.DRAINING, bed
         model.drain_until = now + seconds
         for lease in model.holders:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from manager import slumber, watch
-from manager.engine import Engine, Run
+from manager.engine import Engine
 from manager.events import (
     EngineAsleep,
     EngineAwake,
@@ -22,6 +22,7 @@ from manager.events import (
     PhaseReached,
     SleeperFound,
 )
+from manager.run import Run
 from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Failure
 from tests.fakes.kind import TinyKind
 from tests.fakes.sleepy_engine import ScriptedRuntime, SleepyEngine
