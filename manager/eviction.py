@@ -134,11 +134,11 @@ class Room:
 
     def _evict(self, victim: Stall, *, sleeping: bool) -> None:
         if not sleeping or victim.state is ModelState.ASLEEP:
-            self._put_away(victim, None, MAKES_ROOM)
+            self.put_away(victim, None, MAKES_ROOM)
             return
         bed = self._bed_of(victim)
         if not self._demote_for(victim, bed):
-            self._put_away(victim, bed, MAKES_ROOM)
+            self.put_away(victim, bed, MAKES_ROOM)
 
     def _demote_for(self, stall: Stall, bed: Bed | None) -> bool:
         """Whether models asleep for longer are stopped first, so that this one's weights have room in host memory."""
@@ -156,14 +156,10 @@ class Room:
             return True  # they were asked to go before, and have not gone yet
         frees = {each.name: {HOST: each.host_held} for each in older}
         for each in choose_victims(older, frees, missing, self.now) or ():
-            self._put_away(each, None, "makes room for another to sleep")
+            self.put_away(each, None, "makes room for another to sleep")
         return any(each.name in self.going for each in older)
 
-    def end(self, stall: Stall, why: str) -> None:
-        """The model is stopped, whoever waits for it."""
-        self._put_away(stall, None, why)
-
-    def _put_away(self, stall: Stall, bed: Bed | None, why: str) -> None:
+    def put_away(self, stall: Stall, bed: Bed | None, why: str) -> None:
         self.going.add(stall.name)
         self.moving.update(stall.place)
         for device in stall.place:
@@ -190,9 +186,9 @@ class Room:
                 continue
             unused = self.now - stall.last_used
             if stall.state is ModelState.READY and unused >= stall.idle_timeout:
-                self._put_away(stall, self._bed_of(stall) if stall.idle_timeout > 0 else None, IDLE)
+                self.put_away(stall, self._bed_of(stall) if stall.idle_timeout > 0 else None, IDLE)
             elif stall.state is ModelState.ASLEEP and self.now - stall.asleep_since >= stall.asleep_timeout:
-                self._put_away(stall, None, IDLE)
+                self.put_away(stall, None, IDLE)
 
     def is_hopeless(self, stall: Stall, place: Place) -> bool:
         """Whether not even the end of all that may ever go would make the room, and no memory of ours is late."""

@@ -170,7 +170,7 @@ class _Plan:
         """Who sleeps where it cannot wake is ended, where it may then start on another device."""
         elsewhere = [place for place in stall.places if place != stall.place and self.room.could_hold(stall, place)]
         if stall.place and any(not self.room.is_hopeless(stall, place) for place in elsewhere):
-            self.room.end(stall, "is to start on another device")
+            self.room.put_away(stall, None, "is to start on another device")
         else:
             self.room.actions.append(Refuse(stall.name, why))
 

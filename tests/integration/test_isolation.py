@@ -35,6 +35,9 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         for model in MODELS:
             assert made.ask(model).status_code == 200
         yield made
+        made.clear()
+    for model in MODELS:
+        docker.from_env().volumes.get(f"{made.stack.of(model).container}-cache").remove()
 
 
 def engines(box: Box) -> list[Container]:

@@ -274,6 +274,15 @@ async def test_the_end_wins_over_sleep_and_waking_whose_call_is_over_before_the_
         assert stage.runtime.done[-1] == f"stop c within 30 s after {path} was given up"
 
 
+async def test_an_end_that_is_hurried_has_no_grace_any_more() -> None:
+    async with staged() as stage:
+        await stage.ready()
+        stage.life.end(30)
+        await stage.life.hurry()
+        assert await stage.told() == EngineEnded("m", 7, None)
+        assert stage.runtime.done[-2:] == ["kill c", "stop c within 0 s"]
+
+
 async def test_what_the_start_had_begun_is_over_before_the_traces_go() -> None:
     async with staged() as stage:
         stage.runtime.start_hangs = True

@@ -83,6 +83,7 @@ class WatchedLease(Lease):
             body = self.world.bodies.get(self.model)
             assert body is not None, f"{self} is told an endpoint of no engine"
             assert body.serves, f"{self} is told an endpoint of {body}"
+            assert event.endpoint == f"http://run-{body.run}:8000", f"{self} is told an endpoint of an earlier run"
         # Who comes during the pause after a failure is told that failure at once.
         if isinstance(event, Failed) and event.code == "insufficient_memory" and self._last is not None:
             self.world.check_refusal(self.model, event.reason)
@@ -268,7 +269,7 @@ class World(Bench):
         """One of the admissions that are under way comes back."""
         if self.effects.admitted:
             lease, run = self.effects.admitted.pop(pick % len(self.effects.admitted))
-            self.handle(LeaseAdmitted(lease, run, "http://engine:8000"))
+            self.handle(LeaseAdmitted(lease, run, f"http://run-{run}:8000"))
 
     def get_on(self, body: Body, lies: float = 1.0) -> None:
         """What it is about is done. It takes `lies` times what it was granted."""
@@ -306,7 +307,7 @@ class World(Bench):
         moving = [body for body in self.bodies.values() if body not in ending and body.phase in MOVING]
         acts: list[Callable[[], None]] = [partial(self.end, body, None) for body in ending]
         acts += [partial(self.end_fetch, name, None) for name in self.doings.errands]
-        acts += [partial(self.admit_one, -1)] if self.effects.admitted else []
+        acts += [partial(self.admit_one, pick) for pick in (0, -1)] if self.effects.admitted else []
         acts += [self.see] if self.effects.looks else []
         return [*(partial(self.get_on, body) for body in moving), *(partial(_done, act) for act in acts)]
 
