@@ -104,4 +104,4 @@ def act(transitions: Transitions, action: Action, model: Model, now: float) -> N
         case Drain(_, bed, _):
             transitions.drain(model, bed, model.fixed.drain_bound, now)
         case Refuse(_, why):
-            transitions.refuse(model, Failure("insufficient_memory", f"{model.name} {why}"), now)
+            transitions.turn_away(model, Failure("insufficient_memory", f"{model.name} {why}"), now)

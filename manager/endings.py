@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 # An engine that has served, and whose end is a death and not a failed start.
 ALIVE = frozenset({ModelState.READY, ModelState.DRAINING, ModelState.SLEEPING, ModelState.ASLEEP, ModelState.WAKING})
 
+ROOM_PAUSE = 1.0  # seconds until somebody who waits for memory may wait again
+
 
 class Endings:
     """The part of the transitions that every other part may lead to."""
@@ -65,6 +67,15 @@ class Endings:
         """The model cannot be made ready: all who wait are told why."""
         log.warning("%s failed: %s: %s", model.name, failure.code, failure.reason)
         model.failed(failure, now)
+        self._tell_why(model, now)
+
+    def turn_away(self, model: Model, failure: Failure, now: float) -> None:
+        """There is no room for the model, which is no fault of its own: who asks next is heard anew."""
+        log.warning("%s is turned away: %s", model.name, failure.reason)
+        model.failure, model.retry_at = failure, now + ROOM_PAUSE
+        self._tell_why(model, now)
+
+    def _tell_why(self, model: Model, now: float) -> None:
         if model.engine is None:
             model.state = ModelState.FAILED
         model.forget_wants()

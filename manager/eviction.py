@@ -7,9 +7,7 @@ ones stay.
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
-from math import inf
 
-from contract.sizes import show_bytes
 from contract.states import ModelState
 from manager.fixed import Place
 from manager.stall import HOST, Action, Bed, Drain, Rules, Sleep, Stall, Stop, Tracks
@@ -17,7 +15,6 @@ from manager.victims import choose_victims
 
 IDLE = "idle"
 MAKES_ROOM = "makes room"
-BLIND_SECONDS = 60.0  # a device whose memory could not be read for so long is not waited for
 LATE_SECONDS = 3.0  # memory of an engine that ended may take so long to come back: nobody else has to go for it
 
 
@@ -58,21 +55,15 @@ class Room:
         """Whether the place would do if nothing else were there."""
         return all(device in self.tracks and stall.grant <= self.tracks[device].most for device in place)
 
-    def blind(self, place: Place) -> str | None:
-        """A device of the place that was not looked at for long although something has moved there, or None."""
-        tracks = {device: self.tracks[device] for device in place}
-        stale = (name for name, track in tracks.items() if not track.fresh)
-        return next((name for name in stale if BLIND_SECONDS <= self.now - tracks[name].changed_at < inf), None)
-
     def fits(self, stall: Stall, place: Place, reserved: Mapping[str, int] | None = None) -> bool:
         """Whether there is room now; and also where `reserved` bytes are for others, when all that may go has gone."""
-        if any(self._missing(stall, device) > 0 for device in place):
+        if any(self.missing(stall, device) > 0 for device in place):
             return False
         return reserved is None or all(self._lasting(device, stall) >= reserved[device] for device in place)
 
     def _lasting(self, device: str, stall: Stall) -> int:
         """What would be left beside the model and those that never go."""
-        pinned = sum(_held(each, device) for each in self.seated if each.pinned and each.name != stall.name)
+        pinned = sum(held_by(each, device) for each in self.seated if each.pinned and each.name != stall.name)
         return self.tracks[device].budget - pinned - min(stall.need, max(stall.grant, self.tracks[device].most))
 
     def take(self, stall: Stall, place: Place) -> None:
@@ -87,12 +78,12 @@ class Room:
         need = min(stall.need, max(stall.grant, self.tracks[device].most))
         return need - (stall.holds if device in stall.place else 0)
 
-    def _missing(self, stall: Stall, device: str) -> int:
+    def missing(self, stall: Stall, device: str) -> int:
         return self.more(stall, device) - (self.tracks[device].budget - self.taken[device])
 
     def make(self, wanted: Stall, place: Place) -> bool:
         """Whether enough is on its way out of the place, after asking for more if it was not."""
-        missing = {device: self._missing(wanted, device) - self.leaving[device] for device in place}
+        missing = {device: self.missing(wanted, device) - self.leaving[device] for device in place}
         missing = {device: amount for device, amount in missing.items() if amount > 0}
         if not missing:
             return True
@@ -190,26 +181,8 @@ class Room:
             elif stall.state is ModelState.ASLEEP and self.now - stall.asleep_since >= stall.asleep_timeout:
                 self.put_away(stall, None, IDLE)
 
-    def is_hopeless(self, stall: Stall, place: Place) -> bool:
-        """Whether not even the end of all that may ever go would make the room, and no memory of ours is late."""
-        since = max(stall.wanted_since or 0, *(self.tracks[device].changed_at for device in place))
-        if not self.may_evict or self.now - since < self.rules.patience:
-            return False
-        going = [each for each in self.seated if not each.pinned and each.name != stall.name]
-        return any(self._missing(stall, device) > sum(_held(each, device) for each in going) for device in place)
 
-    def why_hopeless(self, stall: Stall, place: Place) -> str:
-        device = max(place, key=lambda each: self._missing(stall, each))
-        track = self.tracks[device]
-        pinned = [each.name for each in self.seated if each.pinned and device in each.place]
-        holders = f"{', '.join(pinned)} (pinned)" if pinned else ""
-        if track.most > track.budget:
-            others = f"other programs ({show_bytes(track.most - track.budget)})"
-            holders = f"{holders} and {others}" if holders else others
-        return f"needs {show_bytes(stall.need)} of {device}, which is held by {holders or 'models that do not end'}"
-
-
-def _held(stall: Stall, device: str) -> int:
+def held_by(stall: Stall, device: str) -> int:
     """What the end of the model would give back there."""
     return (stall.holds if device in stall.place else 0) + (stall.host_held if device == HOST else 0)
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 
 from contract.sizes import show_bytes
 from contract.states import ModelState
-from manager.eviction import BLIND_SECONDS, Room
+from manager.eviction import Room
 from manager.fixed import Place
 from manager.lines import Key, Lines, Places, key_of
+from manager.prospects import BLIND_SECONDS, blind, has_waited, is_hopeless, why_hopeless
 from manager.stall import ARRIVING, MOVING, Action, Fetch, Refuse, Rules, Stall, Start, Tracks, Wake
 
 
@@ -119,9 +120,9 @@ class _Plan:
         if not possible:
             self._give_up(stall, self._never(stall))
             return
-        blind = [self.room.blind(place) for place in possible]
-        if all(blind):
-            self._give_up(stall, f"cannot start: the memory of {blind[0]} could not be read for {BLIND_SECONDS:.0f} s")
+        unseen = [blind(self.room, place) for place in possible]
+        if all(unseen):
+            self._give_up(stall, f"cannot start: the memory of {unseen[0]} could not be read for {BLIND_SECONDS:.0f} s")
             return
         open_places = [place for place in possible if self.claimed.isdisjoint(place)]
         fitting = [place for place in open_places if self.room.fits(stall, place)]
@@ -131,9 +132,11 @@ class _Plan:
             self._begin(stall, quiet, asleep=asleep)
             return
         made = self._make_room(stall, open_places) if not fitting else None
-        if made is None and not fitting and self.stale.isdisjoint(device for place in open_places for device in place):
+        stuck = made is None and not fitting and self.stale.isdisjoint(each for place in open_places for each in place)
+        if stuck and all(is_hopeless(self.room, stall, place) for place in possible):
             self._despair(stall, possible)
-        self._claim(stall, made or tuple({device for place in possible for device in place}))
+        else:
+            self._claim(stall, made or tuple({device for place in possible for device in place}))
 
     def _claim(self, stall: Stall, devices: Place) -> None:
         self.claimed.update(devices)
@@ -162,14 +165,17 @@ class _Plan:
         self.unquiet.update(place)
 
     def _despair(self, stall: Stall, places: list[Place]) -> None:
-        """Nothing that may go would make the room: its callers learn who holds it, and do not wait for ever."""
-        if all(self.room.is_hopeless(stall, place) for place in places):
-            self._give_up(stall, self.room.why_hopeless(stall, places[0]))
+        """Nothing that may go would make the room: its callers learn who holds it, and do not wait for ever.
+
+        Nor does anybody wait behind it.
+        """
+        if all(has_waited(self.room, stall, place) for place in places):
+            self._give_up(stall, why_hopeless(self.room, stall, places[0]))
 
     def _give_up(self, stall: Stall, why: str) -> None:
         """Who sleeps where it cannot wake is ended, where it may then start on another device."""
         elsewhere = [place for place in stall.places if place != stall.place and self.room.could_hold(stall, place)]
-        if stall.place and any(not self.room.is_hopeless(stall, place) for place in elsewhere):
+        if stall.place and any(not is_hopeless(self.room, stall, place) for place in elsewhere):
             self.room.put_away(stall, None, "is to start on another device")
         else:
             self.room.actions.append(Refuse(stall.name, why))

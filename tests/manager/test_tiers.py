@@ -322,3 +322,23 @@ def test_a_model_that_only_other_programs_keep_out_is_refused_in_time_and_told_s
     bench.pass_time(1)
     bench.open("a")
     assert bench.effects.launched == ["a"]
+
+
+def test_a_model_that_found_no_room_is_heard_again_at_once_however_often_that_was() -> None:
+    bench = Bench(fixed("a"), rules=Rules(patience=0))
+    bench.others["cpu"] = 5
+    bench.see()
+    for _ in range(5):
+        refused = last(bench.open("a"))
+        assert isinstance(refused, Failed)
+        assert refused.retry_after == 1
+        bench.pass_time(1)
+
+
+def test_nobody_waits_behind_a_model_that_only_other_programs_keep_out() -> None:
+    bench = Bench(fixed("a"), fixed("small", 2))
+    bench.others["cpu"] = 5
+    bench.see()
+    bench.open("a")
+    bench.open("small")
+    assert bench.effects.launched == ["small"]

@@ -30,7 +30,7 @@ from manager.events import (
     Tick,
     WeightsMeasured,
 )
-from manager.eviction import BLIND_SECONDS
+from manager.prospects import BLIND_SECONDS
 from manager.fetching import Fetching
 from manager.fixed import Fixed, Place
 from manager.leases import Lease
