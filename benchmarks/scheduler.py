@@ -21,8 +21,8 @@ from functools import partial
 from itertools import cycle, islice
 
 from manager.events import LeaseClosed, LeaseOpened, MemorySeen, Tick
-from manager.leases import Lease
-from manager.stall import Rules, Stall
+from manager.scheduling.stall import Rules, Stall
+from manager.supervision.leases import Lease
 from tests.manager.bench import Bench, fixed
 
 GOAL = 0.001  # seconds

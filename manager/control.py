@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from contract.states import ModelStatus
 from manager.broadcast import Broadcast
 from manager.events import Event
-from manager.reports import status_of
 from manager.runtimes.runtime import Runtime
-from manager.supervisor import Supervisor
+from manager.supervision.reports import status_of
+from manager.supervision.supervisor import Supervisor
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contract.catalogue import Catalogue
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.engines.kind import SleepLevel
 from manager.fixed import Fixed
-from manager.leases import Lease
 from manager.specification import EngineSpec, Failure
+from manager.supervision.leases import Lease
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from contract.catalogue import Catalogue
 from contract.lease import LeaseEvent
 from contract.states import ModelList, ModelStatus
 from manager.broadcast import Broadcast
-from manager.model import Model
-from manager.reports import progress_of, status_of
+from manager.supervision.model import Model
+from manager.supervision.reports import progress_of, status_of
 
 
 class News:

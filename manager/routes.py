@@ -12,8 +12,8 @@ from contract.states import DeviceList, ModelList, ModelStatus
 from manager.control import Control
 from manager.errors import not_found
 from manager.events import KeepWanted, LeaseClosed, LeaseOpened, LoadWanted, UnloadWanted
-from manager.leases import Lease
 from manager.streaming import EndlessResponse
+from manager.supervision.leases import Lease
 
 router = APIRouter()
 

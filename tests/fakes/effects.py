@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from manager.devices import DeviceSeen
-from manager.engine import Engine
+from manager.box.devices import DeviceSeen
 from manager.engines.kind import SleepLevel
-from manager.fetching import Fetching
 from manager.fixed import Fixed, Place
-from manager.leases import Lease
-from manager.lessons import Lessons
-from manager.run import Run
+from manager.running.engine import Engine
+from manager.running.fetching import Fetching
+from manager.running.run import Run
+from manager.scheduling.lessons import Lessons
 from manager.specification import DeviceKind, EngineSpec, Placement
+from manager.supervision.leases import Lease
 
 
 @dataclass

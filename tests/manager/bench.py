@@ -10,9 +10,8 @@ from typing import cast
 from contract.catalogue import Catalogue, ModelEntry
 from contract.lease import LeaseEvent
 from contract.states import ModelState, ModelStatus
+from manager.box.devices import DeviceSeen
 from manager.broadcast import Broadcast
-from manager.devices import DeviceSeen
-from manager.effects import Effects
 from manager.engines.kind import EngineKind
 from manager.events import (
     EngineAsleep,
@@ -28,15 +27,16 @@ from manager.events import (
     Tick,
 )
 from manager.fixed import Fixed, Place
-from manager.leases import Lease
-from manager.ledger import Ledger, Limits
-from manager.model import Model
 from manager.news import News
-from manager.scheduler import Scheduler
+from manager.scheduling.ledger import Ledger, Limits
+from manager.scheduling.scheduler import Scheduler
+from manager.scheduling.stall import Rules
 from manager.specification import DeviceKind, Failure
-from manager.stall import Rules
-from manager.supervisor import Policy, Supervisor
-from manager.transitions import Transitions
+from manager.supervision.effects import Effects
+from manager.supervision.leases import Lease
+from manager.supervision.model import Model
+from manager.supervision.supervisor import Policy, Supervisor
+from manager.supervision.transitions import Transitions
 from tests.fakes.effects import FakeEffects, FakeKind, spec_of
 
 CRASH = Failure("engine_start_failed", "the engine exited with status 1", ("Traceback", "no memory"))

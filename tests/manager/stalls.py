@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from contract.states import ModelState
-from manager.scheduler import Scheduler
-from manager.stall import Action, Bed, Rules, Stall, Track
+from manager.scheduling.scheduler import Scheduler
+from manager.scheduling.stall import Action, Bed, Rules, Stall, Track
 
 NOW = 1000.0
 LIGHT, DEEP = Bed(1, keeps_weights=True), Bed(2, keeps_weights=False)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from manager import slumber, watch
-from manager.engine import Engine
 from manager.events import (
     EngineAsleep,
     EngineAwake,
@@ -22,7 +20,9 @@ from manager.events import (
     PhaseReached,
     SleeperFound,
 )
-from manager.run import Run
+from manager.running import slumber, watch
+from manager.running.engine import Engine
+from manager.running.run import Run
 from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Failure
 from tests.fakes.kind import TinyKind
 from tests.fakes.sleepy_engine import ScriptedRuntime, SleepyEngine

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from contract.states import ModelState
-from manager.stall import Drain, Rules, Sleep, Stall, Start, Stop, Track
-from manager.victims import choose_victims
+from manager.scheduling.stall import Drain, Rules, Sleep, Stall, Start, Stop, Track
+from manager.scheduling.victims import choose_victims
 from tests.manager.stalls import DEEP, LIGHT, NOW, READY, asleep, decided, stall
 
 IN_TURN = 9.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contract.lease import Failed, Ready
 from manager.fixed import Fixed
-from manager.stall import Rules
+from manager.scheduling.stall import Rules
 from tests.manager.bench import fixed
 from tests.manager.test_model_checked import BOXES, KINDS, NAMES
 from tests.manager.world import WatchedLease, World

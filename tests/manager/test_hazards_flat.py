@@ -21,8 +21,8 @@ from contract.states import ModelState
 from manager.__main__ import listening_socket, serve_on
 from manager.app import Manager, make_app, make_effects, make_supervisor
 from manager.assembly import Box, fix_models
+from manager.box.sight import Sight
 from manager.broadcast import Broadcast
-from manager.catalogue_watch import CatalogueWatch
 from manager.control import Control
 from manager.engines import ENGINES
 from manager.events import Event, ShutdownWanted
@@ -30,7 +30,7 @@ from manager.news import News
 from manager.runtimes.process import ProcessRuntime
 from manager.runtimes.runtime import Runtime
 from manager.settings import ManagerSettings
-from manager.sight import Sight
+from manager.supervision.catalogue_watch import CatalogueWatch
 from tests.fakes.runtime import FakeRuntime
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 from contract.lease import Drain, Failed, LeaseEvent, Queued, Ready, Starting
 from contract.states import ModelState
 from manager.events import ShutdownWanted, UnloadWanted
-from manager.leases import Lease
+from manager.supervision.leases import Lease
 from tests.manager.bench import CRASH, Bench, fixed, last
 
 BOUND = 64

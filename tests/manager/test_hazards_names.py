@@ -10,14 +10,14 @@ import pytest
 from contract.catalogue import ModelEntry
 from contract.catalogue_file import CatalogueError, parse_catalogue
 from manager.assembly import Box, fix_models
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.engines import ENGINES
 from manager.engines.kind import Order, Weights
-from manager.needs import placement_of
 from manager.runtimes.docker_options import create_options
+from manager.scheduling.needs import placement_of
 from manager.settings import ManagerSettings
 from manager.specification import DeviceKind, EngineSpec, Inside
-from manager.weights import WeightsStore
+from manager.weights.store import WeightsStore
 
 GIB = 2**30
 DEVICES = (

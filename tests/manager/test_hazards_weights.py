@@ -16,13 +16,13 @@ from contract.catalogue import ModelEntry
 from contract.catalogue_file import parse_catalogue
 from manager.app import make_effects
 from manager.assembly import Box, fix_models
-from manager.effects import Effects
 from manager.engines import ENGINES
 from manager.events import EngineEnded, Event, PhaseReached
 from manager.fixed import Fixed
-from manager.hashes import Report
 from manager.settings import ManagerSettings
 from manager.specification import Failure
+from manager.supervision.effects import Effects
+from manager.weights.hashes import Report
 from tests.fakes.runtime import FakeRuntime
 
 pytestmark = pytest.mark.anyio

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.fixed import Place
-from manager.ledger import Ledger, Limits
+from manager.scheduling.ledger import Ledger, Limits
+from manager.scheduling.stall import Track
 from manager.specification import DeviceKind
-from manager.stall import Track
 
 GPU, OTHER = ("cuda:0",), ("cuda:1",)
 BOTH = (*GPU, *OTHER)

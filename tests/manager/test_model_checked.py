@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from manager.engines.kind import SleepLevel
 from manager.events import KeepWanted, LoadWanted, UnloadWanted
 from manager.fixed import Fixed
+from manager.scheduling.stall import Rules
 from manager.specification import DeviceKind
-from manager.stall import Rules
 from tests.fakes.effects import FakeKind, level
 from tests.manager.bench import fixed
 from tests.manager.world import World

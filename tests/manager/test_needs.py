@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from contract.catalogue import ModelEntry
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.fixed import Fixed, Place
-from manager.lessons import Lessons
-from manager.needs import UNKNOWN_NEED, grant_of, need_of, placement_of, places_of
+from manager.scheduling.lessons import Lessons
+from manager.scheduling.needs import UNKNOWN_NEED, grant_of, need_of, placement_of, places_of
 from manager.specification import DeviceKind, Placement
 from tests.fakes.kind import TinyKind
 from tests.manager.bench import fixed

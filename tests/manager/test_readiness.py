@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from manager import readiness
-from manager.readiness import Readiness
+from manager.running import readiness
+from manager.running.readiness import Readiness
 from manager.specification import EngineError, Exit
 from tests.fakes.kind import TinyKind
 

@@ -12,16 +12,16 @@ import pytest
 from contract.lease import Failed, Queued, Ready
 from contract.states import ModelState
 from manager.app import make_manager
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
+from manager.box.sight import Sight
 from manager.engines.kind import SleepLevel
 from manager.events import AdmissionFailed, EngineEnded, KeepWanted, LeaseOpened, MemorySeen, Tick
 from manager.fixed import Fixed
-from manager.leases import Lease
 from manager.runtimes.records import Record, RecordFolder
+from manager.scheduling.stall import Rules
 from manager.settings import ManagerSettings
-from manager.sight import Sight
 from manager.specification import DeviceKind, EngineError, Found
-from manager.stall import Rules
+from manager.supervision.leases import Lease
 from tests.fakes.effects import FakeKind, level
 from tests.fakes.runtime import FakeRuntime
 from tests.manager.bench import CRASH, Bench, fixed, last

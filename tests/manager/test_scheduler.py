@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from contract.states import ModelState
-from manager.scheduler import Scheduler
-from manager.stall import Drain, Fetch, Refuse, Rules, Sleep, Start, Stop, Track, Wake
+from manager.scheduling.scheduler import Scheduler
+from manager.scheduling.stall import Drain, Fetch, Refuse, Rules, Sleep, Start, Stop, Track, Wake
 from tests.manager.stalls import ASLEEP, FAILED, LIGHT, NOW, READY, asleep, decided, stall
 
 CPU = ("cpu",)

@@ -9,7 +9,7 @@ from contract.lease import Drain, Failed, Queued, Starting
 from contract.states import ModelState
 from manager.events import CatalogueRead, LoadWanted, ShutdownWanted, UnloadWanted
 from manager.fixed import Fixed
-from manager.stall import Rules
+from manager.scheduling.stall import Rules
 from tests.fakes.effects import FakeKind, level
 from tests.manager.bench import Bench, fixed, last, told
 

@@ -8,9 +8,9 @@ from contract.lease import Failed, Queued, Ready, Waking
 from contract.states import ModelState
 from manager.events import KeepWanted, SleeperFound, UnloadWanted
 from manager.fixed import Fixed
-from manager.lessons import Lessons
+from manager.scheduling.lessons import Lessons
+from manager.scheduling.stall import Rules
 from manager.specification import Failure
-from manager.stall import Rules
 from tests.fakes.effects import FakeKind, level, spec_of
 from tests.manager.bench import Bench, fixed, last, told
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from contract.catalogue import ModelEntry
-from manager.cache_layout import unfinished_mark
 from manager.specification import EngineError, Inside
-from manager.weights import WeightsStore
+from manager.weights.cache_layout import unfinished_mark
+from manager.weights.store import WeightsStore
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from functools import partial
 from contract.catalogue import Catalogue
 from contract.lease import Drain, Failed, LeaseEvent, Ready
 from contract.states import ModelState
-from manager.devices import DeviceSeen
-from manager.engine import Engine
+from manager.box.devices import DeviceSeen
 from manager.events import (
     CatalogueRead,
     EngineAsleep,
@@ -30,16 +29,17 @@ from manager.events import (
     Tick,
     WeightsMeasured,
 )
-from manager.prospects import BLIND_SECONDS
-from manager.fetching import Fetching
 from manager.fixed import Fixed, Place
-from manager.leases import Lease
-from manager.lessons import Lessons
-from manager.model import Model
-from manager.needs import places_of
-from manager.reload import identity_of
+from manager.running.engine import Engine
+from manager.running.fetching import Fetching
+from manager.scheduling.lessons import Lessons
+from manager.scheduling.needs import places_of
+from manager.scheduling.prospects import BLIND_SECONDS
+from manager.scheduling.stall import HOST, MOVING, Rules, Track
 from manager.specification import DeviceKind, EngineSpec, Failure
-from manager.stall import HOST, MOVING, Rules, Track
+from manager.supervision.leases import Lease
+from manager.supervision.model import Model
+from manager.supervision.reload import identity_of
 from tests.fakes.effects import FakeEffects, spec_of
 from tests.manager.bench import CRASH, DEATH, Bench
 
