@@ -43,7 +43,9 @@ class EngineAlone:
 
     async def _specification(self, runtime: Runtime) -> EngineSpec:
         manager = make_manager(self.settings, runtime)
-        model = manager.control.supervisor.models[MODEL]
-        spec = await asyncio.to_thread(manager.effects.specify, model.fixed, model.fixed.devices[0])
+        supervisor = manager.control.supervisor
+        fixed = supervisor.models[MODEL].fixed
+        devices = supervisor.transitions.ledger.devices
+        spec = await asyncio.to_thread(manager.effects.specify, fixed, fixed.places[0], devices)
         await manager.effects.client.aclose()
         return replace(spec, container=f"{self.settings.instance}-{MODEL}")

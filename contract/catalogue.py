@@ -16,6 +16,8 @@ from contract.sizes import ByteCount
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 ALIAS = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}"
+DEVICE = r"^(cpu|cuda:[0-9]{1,2})$"
+PRINTABLE = r"^[ -~]{0,1000}$"
 _HUB_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _LOCAL_FOLDER = re.compile(r"\./[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95}){0,3}")
 
@@ -67,7 +69,7 @@ class Requires(BaseModel):
 class ModelEntry(BaseModel):
     """One model: what it is for, where its weights are and what its engine is told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     type: Types = Field(description="what the model is for: one type, or a list of types")
     container: str | None = Field(None, pattern=f"^{NAME}$", description="the container's name")
@@ -75,15 +77,19 @@ class ModelEntry(BaseModel):
     source: str | None = Field(
         None, description='a hub repository ("owner/name"), or a folder under the models folder ("./name")'
     )
-    revision: str | None = Field(None, pattern=r"^[\w./-]{1,100}$", description="the repository's revision")
+    revision: str | None = Field(None, pattern=r"^[A-Za-z0-9_][\w./-]{0,99}$", description="the repository's revision")
     digest: str | None = Field(
         None, pattern=r"^sha256:[0-9a-f]{64}$", description="what the weights must be, as the manager's log names them"
     )
     engine: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,31}$", description="overrides the type's engine")
     args: dict[str, ArgumentValue] = Field({}, description="flag to value for the engine, from its allow-list")
-    env: dict[str, str] = Field({}, description="environment of the engine, from its allow-list")
+    env: dict[str, Annotated[str, Field(pattern=PRINTABLE)]] = Field(
+        {}, description="environment of the engine, from its allow-list"
+    )
     memory: ByteCount | None = Field(None, description="device memory that the engine needs")
-    devices: tuple[str, ...] = Field((), description='device ids, e.g. ["cuda:0"]; several: tensor parallel')
+    devices: tuple[Annotated[str, Field(pattern=DEVICE)], ...] = Field(
+        (), description='device ids, e.g. ["cuda:0"]; several: tensor parallel'
+    )
     requires: Requires = Field(Requires(), description="what the box must have at least")
     idle_timeout: float | None = Field(
         None, ge=0, description="seconds without use until it sleeps or, where it cannot, is stopped; 0: never"
@@ -100,6 +106,13 @@ class ModelEntry(BaseModel):
     def _at_least_one_type(cls, value: tuple[ModelType, ...]) -> tuple[ModelType, ...]:
         if not value or len(set(value)) != len(value):
             raise ValueError("name at least one type, each once")
+        return value
+
+    @field_validator("devices")
+    @classmethod
+    def _each_device_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value) or ("cpu" in value and len(value) > 1):
+            raise ValueError("name each device once, and the CPU alone")
         return value
 
     @field_validator("source")

@@ -41,6 +41,7 @@ class ModelStatus(BaseModel):
     usual_seconds: float | None = None
     reason: str | None = None
     log_tail: tuple[str, ...] = ()
+    retry_after: float | None = None  # until it is tried again for who asks; None where nothing holds that up
     memory: int = 0  # what it is booked with on each of its devices
     used: int = 0  # what was measured there
     peak: int = 0  # the most that was ever measured

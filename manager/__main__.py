@@ -1,4 +1,7 @@
-"""`python -m manager`: serves until SIGTERM, which drains and stops the engines; SIGKILL leaves them to be adopted."""
+"""`python -m manager`: serves until SIGTERM, which drains and stops the engines; SIGKILL leaves them to be adopted.
+
+A second SIGTERM waits for nobody: what is in flight is cut, and engines are killed.
+"""
 
 import asyncio
 import logging
@@ -30,6 +33,8 @@ class Server(uvicorn.Server):
 def listening_socket(settings: ManagerSettings) -> socket.socket:
     """Peers that vanish without a word are noticed within 15 s; accepted connections inherit it."""
     listener = socket.create_server((settings.manager_host, settings.manager_port), backlog=1024)
+    # asyncio asks for no delay only of sockets whose protocol it can see, which those of this listener do not show.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, HALF_OPEN_MILLISECONDS)
     return listener

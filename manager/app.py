@@ -17,31 +17,31 @@ from contract.catalogue_file import parse_catalogue
 from contract.errors import ApiError
 from manager.access import TokenRequired, read_or_make_token
 from manager.assembly import Box, adoptable, fit, fix_models
+from manager.box.devices import DeviceSeen, see_devices
+from manager.box.sight import Sight
 from manager.broadcast import Broadcast
-from manager.catalogue_watch import CatalogueWatch, read_bounded
 from manager.control import Control
-from manager.devices import DeviceSeen, see_devices
-from manager.effects import Effects
 from manager.engines import ENGINES
 from manager.engines.kind import EngineKind
 from manager.errors import api_error, http_exception, unexpected, validation_error
 from manager.events import Event
-from manager.hub import Hub
-from manager.ledger import Ledger, Limits
-from manager.lessons import LessonBook
 from manager.news import News
 from manager.routes import router
 from manager.runtimes.docker import DockerRuntime
 from manager.runtimes.process import ProcessRuntime
 from manager.runtimes.runtime import Runtime
-from manager.scheduler import Scheduler
+from manager.scheduling.ledger import Ledger, Limits
+from manager.scheduling.lessons import LessonBook
+from manager.scheduling.scheduler import Scheduler
+from manager.scheduling.stall import Rules
 from manager.settings import ManagerSettings, engine_environment, fetch_environment
-from manager.sight import Sight
-from manager.specification import DeviceKind
-from manager.stall import Rules
-from manager.supervisor import Policy, Supervisor
-from manager.transitions import Transitions
-from manager.weights import WeightsStore
+from manager.specification import DeviceKind, EngineError
+from manager.supervision.catalogue_watch import CatalogueWatch, read_bounded
+from manager.supervision.effects import Effects
+from manager.supervision.supervisor import Policy, Supervisor
+from manager.supervision.transitions import Transitions
+from manager.weights.hub import Hub
+from manager.weights.store import WeightsStore
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,14 @@ class Manager:
                 log.info("adopting %s", found.container)
                 supervisor.adopt(found.model, *match)
             else:
-                log.info("ending %s: it is not wanted as it is", found.container)
-                await self.control.runtime.stop(found.container, self.effects.stop_grace)
+                await self._end(found.container)
+
+    async def _end(self, container: str) -> None:
+        log.info("ending %s: it is not wanted as it is", container)
+        try:
+            await self.control.runtime.stop(container, self.effects.stop_grace)
+        except EngineError as error:  # the next start under its name removes it, or the sweep
+            log.warning("%s is not ended: %s", container, error)
 
 
 def make_runtime(settings: ManagerSettings) -> Runtime:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 from contract.catalogue import Catalogue, ModelEntry, ModelType
 from contract.catalogue_file import CatalogueError, Problem
-from manager.devices import DeviceSeen, lacking
-from manager.effects import Effects
+from manager.box.devices import DeviceSeen, lacking
 from manager.engines import engine_for
 from manager.engines.kind import EngineKind
 from manager.fixed import Fixed, Place
-from manager.needs import grant_of, places_of
+from manager.scheduling.needs import grant_of, places_of
 from manager.settings import ManagerSettings
 from manager.specification import EngineError, EngineSpec, Found
-from manager.weights import WeightsStore
+from manager.supervision.effects import Effects
+from manager.weights.store import WeightsStore
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from contract.states import ModelStatus
 from manager.broadcast import Broadcast
 from manager.events import Event
 from manager.runtimes.runtime import Runtime
-from manager.supervisor import Supervisor
+from manager.supervision.reports import status_of
+from manager.supervision.supervisor import Supervisor
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Control:
     def opening(self) -> tuple[bytes, ...]:
         """What a new listener is told first."""
         return self.supervisor.news.opening(self.supervisor.statuses())
+
+    def status(self, name: str) -> ModelStatus | None:
+        """Of one model; None where there is no such model."""
+        model = self.supervisor.models.get(name)
+        return status_of(model, self.supervisor.clock()) if model is not None else None
 
     def lacks(self, name: str) -> str | None:
         """What the box lacks for a model."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contract.catalogue import Catalogue
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.engines.kind import SleepLevel
 from manager.fixed import Fixed
-from manager.leases import Lease
 from manager.specification import EngineSpec, Failure
+from manager.supervision.leases import Lease
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,14 @@ class LeaseAdmitted:
     lease: Lease
     run: int
     endpoint: str
+
+
+@dataclass(frozen=True)
+class AdmissionFailed:
+    """The lease's worker could not be let to the engine of this run: Docker may be away for a moment."""
+
+    lease: Lease
+    run: int
 
 
 @dataclass(frozen=True)
@@ -169,12 +177,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class ShutdownWanted:
-    """The manager is about to end: drain, then stop all engines."""
+    """The manager is about to end: drain, then stop all engines. The second one: at once."""
 
 
 EngineEvent = PhaseReached | EngineReady | SleeperFound | EngineAsleep | EngineAwake | EngineDied | EngineEnded
 FetchEvent = Fetched | WeightsMeasured | FetchEnded
-LeaseChange = LeaseOpened | LeaseClosed | LeaseAdmitted
+LeaseChange = LeaseOpened | LeaseClosed | LeaseAdmitted | AdmissionFailed
 Wish = LoadWanted | UnloadWanted | KeepWanted
 ModelEvent = LeaseChange | Wish | FetchEvent | EngineEvent
 CatalogueEvent = CatalogueRead | CatalogueRefused

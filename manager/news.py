@@ -6,8 +6,8 @@ from contract.catalogue import Catalogue
 from contract.lease import LeaseEvent
 from contract.states import ModelList, ModelStatus
 from manager.broadcast import Broadcast
-from manager.model import Model
-from manager.reports import progress_of, status_of
+from manager.supervision.model import Model
+from manager.supervision.reports import progress_of, status_of
 
 
 class News:
@@ -22,7 +22,7 @@ class News:
     def catalogue_read(self, catalogue: Catalogue, statuses: tuple[ModelStatus, ...]) -> None:
         """Another catalogue is in force."""
         self.catalogue, self.complaint = catalogue, None
-        self._told = {status.name: status for status in statuses}
+        self._told = {status.name: _lasting(status) for status in statuses}
         for message in self.opening(statuses):
             self.changes.send(message)
 
@@ -47,13 +47,18 @@ class News:
         if event is not None:
             _tell_waiting(model, event)
         status = status_of(model, now)
-        if self._told.get(model.name) != status:
-            self._told[model.name] = status
+        if self._told.get(model.name) != _lasting(status):
+            self._told[model.name] = _lasting(status)
             self.changes.send(_event("model", status.model_dump_json()))
 
     def forget(self, name: str) -> None:
         """The model is not managed any more."""
         self._told.pop(name, None)
+
+
+def _lasting(status: ModelStatus) -> ModelStatus:
+    """What is news when it changes: that a pause grows shorter is none."""
+    return status.model_copy(update={"retry_after": None})
 
 
 def _tell_waiting(model: Model, event: LeaseEvent) -> None:

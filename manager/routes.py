@@ -12,8 +12,8 @@ from contract.states import DeviceList, ModelList, ModelStatus
 from manager.control import Control
 from manager.errors import not_found
 from manager.events import KeepWanted, LeaseClosed, LeaseOpened, LoadWanted, UnloadWanted
-from manager.leases import Lease
 from manager.streaming import EndlessResponse
+from manager.supervision.leases import Lease
 
 router = APIRouter()
 
@@ -24,7 +24,7 @@ def _control(request: Request) -> Control:
 
 
 def _status(control: Control, name: str) -> ModelStatus:
-    found = next((status for status in control.supervisor.statuses() if status.name == name), None)
+    found = control.status(name)
     if found is None:
         raise not_found(name)
     return found
@@ -32,9 +32,11 @@ def _status(control: Control, name: str) -> ModelStatus:
 
 @router.get("/health")
 async def health(request: Request) -> dict[str, str]:
-    """Degraded: `models.json` as it stands is not in force, and `catalogue` says why."""
-    complaint = _control(request).supervisor.news.complaint
-    return {"status": "degraded", "catalogue": complaint} if complaint else {"status": "ok"}
+    """Degraded: `models.json` as it stands is not in force, or where engines run nobody answers. Both say why."""
+    control = _control(request)
+    complaints = {"catalogue": control.supervisor.news.complaint, "engines": control.runtime.complaint}
+    told = {about: complaint for about, complaint in complaints.items() if complaint}
+    return {"status": "degraded" if told else "ok", **told}
 
 
 @router.get("/devices")

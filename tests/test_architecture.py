@@ -20,6 +20,7 @@ MAY_IMPORT = {
 }
 # Each room of the proxy imports only the rooms below it.
 PROXY_ROOMS = ("endpoints", "chat", "jobs", "artifacts", "access", "media", "metrics", "gateway")
+MANAGER_ROOMS = ("supervision", "running", "scheduling", "weights", "runtimes", "engines", "box")
 CONTRACT_MAY_USE = {"pydantic", "contract"}
 REGISTRIES = re.compile(r"https?://[\w.-]*(?:pythonhosted|npmjs|debian|pypi)\.[\w.]+")
 
@@ -81,6 +82,25 @@ def test_each_room_of_the_proxy_imports_only_the_rooms_below_it() -> None:
         assert not wrong, f"{file} imports {wrong}"
         if parts[1] == "gateway":
             assert used <= {"gateway"}, f"{file} imports {used}: the gateway imports nothing else of ours"
+
+
+def test_each_room_of_the_manager_imports_only_the_rooms_below_it() -> None:
+    for file in CODE:
+        parts = file.relative_to(ROOT).parts
+        if parts[0] != "manager" or parts[1] not in MANAGER_ROOMS:
+            continue
+        below = set(MANAGER_ROOMS[MANAGER_ROOMS.index(parts[1]) :])
+        used = {name.split(".")[1] for name in imports_of(TREES[file]) if name.startswith("manager.")}
+        assert used & set(MANAGER_ROOMS) <= below, f"{file} imports {(used & set(MANAGER_ROOMS)) - below}"
+
+
+def test_what_decides_does_nothing() -> None:
+    effects = {"asyncio", "httpx", "threading", "time", "os", "subprocess"}
+    for file in CODE:
+        parts = file.relative_to(ROOT).parts
+        if parts[:2] == ("manager", "scheduling"):
+            used = {name.split(".")[0] for name in imports_of(TREES[file])}
+            assert not used & effects, f"{file} imports {used & effects}"
 
 
 def test_the_contract_uses_the_standard_library_and_pydantic_alone() -> None:

@@ -59,7 +59,7 @@ class DockerRuntime:
         self._looking = ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="docker looks")
         self._acting = ThreadPoolExecutor(ACTING_THREADS, thread_name_prefix="docker acts")
         self._engines: DockerEngines | None = None
-        self._answers = True
+        self.complaint: str | None = None
 
     async def open(self) -> None:
         self.logs_dir.mkdir(parents=True, exist_ok=True)
@@ -88,6 +88,9 @@ class DockerRuntime:
     async def stop(self, container: str, grace: float) -> None:
         await self._run(self._acting, self._stop, container, grace)
 
+    async def kill(self, container: str) -> None:
+        await self._run(self._acting, self.engines.kill, container)
+
     async def exit_of(self, container: str) -> Exit | None:
         return await self._look(self.engines.exit_of, container)
 
@@ -96,7 +99,7 @@ class DockerRuntime:
         return f"http://{address}:{spec.port}"
 
     async def sweep(self, wanted: frozenset[str]) -> tuple[str, ...]:
-        return await self._run(self._acting, self.engines.sweep, wanted, self.clock())
+        return await self._ask(self._acting, self.engines.sweep, wanted, self.clock())
 
     async def tail(self, container: str, lines: int) -> tuple[str, ...]:
         said = await self._look(self.engines.log, container, lines)
@@ -120,17 +123,21 @@ class DockerRuntime:
         return DockerEngines(DockerApi(self.patience), self.instance, self.sources, self.host_name)
 
     async def _look(self, question: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._ask(self._looking, question, *args, **kwargs)
+
+    async def _ask(self, threads: Executor, question: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Says once in the log that the daemon is away, and once that it is back."""
         try:
-            answer = await self._run(self._looking, question, *args, **kwargs)
+            answer = await self._run(threads, question, *args, **kwargs)
         except EngineError as error:
-            if self._answers and error.failure.code == FAILED:
-                log.warning("engines go on unwatched: %s", error)
-                self._answers = False
+            if error.failure.code == FAILED:
+                if self.complaint is None:
+                    log.warning("engines go on unwatched: %s", error)
+                self.complaint = error.failure.reason
             raise
-        if not self._answers:
+        if self.complaint is not None:
             log.info("Docker answers again")
-            self._answers = True
+            self.complaint = None
         return answer
 
     async def _run(self, threads: Executor, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -130,6 +130,14 @@ class DockerApi:
             self._acting.stop(container, timeout=round(grace))
 
     @mapped()
+    def kill(self, container: str) -> None:
+        try:
+            self._acting.kill(container)
+        except APIError as error:
+            if not _is(error, "is not running", "no such container"):
+                raise
+
+    @mapped()
     def remove(self, container: str) -> None:
         try:
             self._acting.remove_container(container, force=True)

@@ -18,7 +18,6 @@ from manager.runtimes.docker_containers import EngineContainers, handle_of
 from manager.runtimes.docker_failures import FAILED, NAME_TAKEN
 from manager.runtimes.docker_networks import EngineNetworks
 from manager.runtimes.docker_options import (
-    INSIDE,
     LABEL_MODEL,
     LABEL_SPEC,
     create_options,
@@ -33,7 +32,7 @@ NAME_SECONDS = 10  # a name is free again so long after its container's removal 
 
 
 class DockerEngines:
-    """`sources`: folder inside engines -> host path or volume name. `host_name` is the manager's own."""
+    """`sources`: folder inside engines -> the same folder as the manager sees it. `host_name` is the manager's own."""
 
     def __init__(self, api: DockerApi, instance: str, sources: Mapping[str, str], host_name: str) -> None:
         self.api = api
@@ -49,7 +48,7 @@ class DockerEngines:
         self.networks = EngineNetworks(api, instance, from_container=own is not None)
         if own is not None:
             # Siblings are created with host paths: a manager in a container reads its own mounts for them.
-            self.sources |= {each: own.mounts[each] for each in (INSIDE.models, INSIDE.hub) if each in own.mounts}
+            self.sources = {inside: own.mounts.get(path, path) for inside, path in sources.items()}
 
     def found(self) -> tuple[Found, ...]:
         """One a handle. A container under another name does not count as running, so that it is replaced."""
@@ -83,6 +82,12 @@ class DockerEngines:
                 self.containers.end(external, grace)
             self._clear(handle, grace)
             self._external.discard(handle)
+
+    def kill(self, handle: str) -> None:
+        """Without the lock: who has it waits for the engine's end."""
+        engine = self._engine(handle)
+        if engine is not None:
+            self.api.kill(engine.id)
 
     def exit_of(self, handle: str) -> Exit | None:
         seen = self._engine(handle)
@@ -175,7 +180,9 @@ class DockerEngines:
         for each in self.containers.of(handle):
             self.containers.remove(each, grace)
         self.networks.remove(handle)
-        self._addresses = {key: address for key, address in self._addresses.items() if key[0] != handle}
+        for key in tuple(self._addresses):  # all at once: other threads add to them
+            if key[0] == handle:
+                self._addresses.pop(key, None)
 
     def _remove_idle_network(self, handle: str) -> bool:
         """Not while somebody works on its engine, nor while that has a container."""

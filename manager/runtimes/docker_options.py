@@ -46,6 +46,9 @@ def create_options(spec: EngineSpec, instance: str, sources: Mapping[str, str]) 
         "environment": {"HOME": SCRATCH, **spec.env},
         "labels": labels_of(spec, instance),
         "network": network_name(spec.container),
+        # The daemon's resolver asks such servers from within the engine's own network, where nobody listens, and not
+        # the host's servers, which it would ask on an engine's behalf even where the network is internal.
+        "dns": ["127.0.0.1"],
         "mounts": _mounts(spec, sources),
         "device_requests": _device_requests(spec),
         "shm_size": spec.shared_memory,

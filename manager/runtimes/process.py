@@ -64,6 +64,8 @@ class ProcessRuntime:
     `environment` is what every engine gets beside its specification's own.
     """
 
+    complaint: str | None = None  # there is nobody who could fail to answer
+
     def __init__(
         self, run_dir: Path, engines_dir: Path, models_dir: Path, hub_dir: Path, environment: Mapping[str, str]
     ) -> None:
@@ -107,6 +109,11 @@ class ProcessRuntime:
                 _signal_group(record.pid, number)
                 await self._wait_gone(record, patience)
         self.records.remove(container)
+
+    async def kill(self, container: str) -> None:
+        record = self.records.read(container)
+        if record is not None and record.has_members:
+            _signal_group(record.pid, signal.SIGKILL)
 
     async def sweep(self, wanted: frozenset[str]) -> tuple[str, ...]:
         unwanted = [record.container for record in self.records.all() if record.container not in wanted]

@@ -1,12 +1,15 @@
 """Records of engines that run as local processes: one JSON file each, and the exit status beside it."""
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class RecordFolder:
             return Record(**json.loads(self._file(container).read_text()))
         except FileNotFoundError:
             return None
+        except (ValueError, TypeError) as error:  # the machine lost its power before the disk had it
+            log.warning("the record of %s is broken and removed: %s", container, error)
+            self.remove(container)
+            return None
 
     def write(self, record: Record) -> None:
         half = self._file(record.container).with_suffix(".new")
@@ -83,7 +90,7 @@ class RecordFolder:
         """The exit status, or None where nobody wrote one."""
         try:
             return int(self.status_file(container).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return None
 
     def status_file(self, container: str) -> Path:

@@ -14,6 +14,11 @@ class Runtime(Protocol):
         """Folders as engines see them here."""
         ...
 
+    @property
+    def complaint(self) -> str | None:
+        """Why the place does not answer at present, in words, or None where it does."""
+        ...
+
     async def open(self) -> None:
         """Makes sure that the place can be used. Raises EngineError with what to do where it cannot."""
         ...
@@ -30,6 +35,10 @@ class Runtime(Protocol):
 
     async def stop(self, container: str, grace: float) -> None:
         """SIGTERM, after `grace` seconds SIGKILL, then all traces removed but the log. Not there: nothing to do."""
+        ...
+
+    async def kill(self, container: str) -> None:
+        """SIGKILL now, beside whatever else is done with it: a `stop` that waits is over. Not there: nothing to do."""
         ...
 
     async def sweep(self, wanted: frozenset[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ LOG_LINES = 20
 # would only meet them again, each after another start of the engine.
 PASSING = frozenset(
     {
+        "docker_failed",  # a daemon that is being restarted
         "drained",
         "engine_died",
         "engine_hung",  # it is being replaced

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.specification import DeviceKind
 
 GIB = 2**30

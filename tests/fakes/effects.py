@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from manager.devices import DeviceSeen
-from manager.engine import Engine, Run
+from manager.box.devices import DeviceSeen
 from manager.engines.kind import SleepLevel
-from manager.fetching import Fetching
 from manager.fixed import Fixed, Place
-from manager.leases import Lease
-from manager.lessons import Lessons
+from manager.running.engine import Engine
+from manager.running.fetching import Fetching
+from manager.running.run import Run
+from manager.scheduling.lessons import Lessons
 from manager.specification import DeviceKind, EngineSpec, Placement
+from manager.supervision.leases import Lease
 
 
 @dataclass
@@ -53,6 +54,7 @@ class FakeEffects:
     slept: list[tuple[str, int]] = field(default_factory=list)
     woken: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    hurried: list[str] = field(default_factory=list)
     swept: list[frozenset[str]] = field(default_factory=list)
     admitted: list[tuple[Lease, int]] = field(default_factory=list)
     remembered: dict[str, Lessons] = field(default_factory=dict)
@@ -80,6 +82,9 @@ class FakeEffects:
 
     def end(self, engine: Engine) -> None:
         self.ended.append(engine.run.model)
+
+    def hurry(self, engine: Engine) -> None:
+        self.hurried.append(engine.run.model)
 
     def admit(self, spec: EngineSpec, run: int, lease: Lease) -> None:
         self.admitted.append((lease, run))

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from manager.__main__ import main
-from manager.callers import Callers
 from manager.runtimes.docker_api import DockerApi
-from manager.transitions import Transitions
+from manager.supervision.callers import Callers
+from manager.supervision.transitions import Transitions
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -40,6 +40,7 @@ class FakeRuntime:
     """
 
     inside = Inside("/models", "/hub", "/cache")
+    complaint: str | None = None
 
     def __init__(self, box: Box | None = None, appetite: Callable[[EngineSpec], int] | None = None) -> None:
         self.box = box or Box()
@@ -102,6 +103,11 @@ class FakeRuntime:
             await self._called("stop", container)
             if container in self.engines:
                 self.vanish(container)
+
+    async def kill(self, container: str) -> None:
+        await self._called("kill", container)
+        if container in self.engines:
+            self.die(container, 137)
 
     async def sweep(self, wanted: frozenset[str]) -> tuple[str, ...]:
         """At once: no minute passes here."""

@@ -96,6 +96,10 @@ class ScriptedRuntime:
     def inside(self) -> Inside:
         return Inside("/models", "/hub", "/cache")
 
+    @property
+    def complaint(self) -> str | None:
+        return None
+
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
@@ -111,6 +115,9 @@ class ScriptedRuntime:
             finally:
                 await asyncio.sleep(0.05)
                 self.done.append("start called off")
+
+    async def kill(self, container: str) -> None:
+        self.done.append(f"kill {container}")
 
     async def stop(self, container: str, grace: float) -> None:
         """Notes which call was given up before; the news of that may take a moment."""

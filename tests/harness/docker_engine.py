@@ -1,11 +1,12 @@
 """A Docker Engine with our images, for the tests: on a machine without any, out of Debian's packages alone.
 
-    python -m tests.harness.docker_engine up|down|base|build [--state DIR] [--base IMAGE]
+    python -m tests.harness.docker_engine up|down|restart|kill|base|build [--state DIR] [--base IMAGE]
 
 up     uses the Engine that answers; else, as root on Debian, installs one and starts it
 base   makes the base image that stands in for the public one
 build  builds our images, on the public base where it can be had, else on ours
 down   stops the Engine that `up` started, and no other
+restart, kill   the same, with SIGTERM or SIGKILL; `restart` and `up` start it again
 
 What the Engine keeps (images, layers, its log) stays in DIR, outside of any checkout: the next `up` finds it again.
 """
@@ -110,24 +111,38 @@ def forget_stale(pidfile: Path) -> None:
     if not pidfile.exists():
         return
     try:
-        command = Path(f"/proc/{int(pidfile.read_text())}/comm").read_text().strip()
+        pid = int(pidfile.read_text())
+        command = Path(f"/proc/{pid}/comm").read_text().strip() if started(pid) is not None else ""
     except (OSError, ValueError):
         command = ""
     if command != pidfile.stem:
         pidfile.unlink()
 
 
-def down(state: Path) -> None:
+def ours(state: Path) -> Record | None:
+    """The Engine that `up` started, while it lives."""
     file = state / "record.json"
     record = Record(**json.loads(file.read_text())) if file.exists() else None
-    if record is None or not record.is_alive():
+    return record if record is not None and record.is_alive() else None
+
+
+def down(state: Path, number: signal.Signals = signal.SIGTERM) -> None:
+    record = ours(state)
+    if record is None:
         say("no Docker Engine of ours runs")
         return
-    os.kill(record.pid, signal.SIGTERM)
+    os.kill(record.pid, number)
     if not wait(lambda: not record.is_alive(), STOP_SECONDS):
         raise HarnessError(f"dockerd, process {record.pid}, did not end within {STOP_SECONDS} s")
-    file.unlink()
+    (state / "record.json").unlink()
     say("the Docker Engine has ended")
+
+
+def restart(state: Path) -> None:
+    if ours(state) is None:
+        raise HarnessError("the Docker Engine was not started by `up`, and so is left alone")
+    down(state)
+    start(state)
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> bool:
@@ -147,6 +162,8 @@ def perform(verb: str, state: Path, base: str | None) -> None:
     verbs: dict[str, Callable[[], None]] = {
         "up": lambda: up(state),
         "down": lambda: down(state),
+        "kill": lambda: down(state, signal.SIGKILL),
+        "restart": lambda: restart(state),
         "base": docker_images.make_base,
         "build": lambda: docker_images.build_all(base),
     }
@@ -155,7 +172,7 @@ def perform(verb: str, state: Path, base: str | None) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.harness.docker_engine")
-    parser.add_argument("verb", choices=("up", "down", "base", "build"))
+    parser.add_argument("verb", choices=("up", "down", "restart", "kill", "base", "build"))
     parser.add_argument("--state", type=Path, default=STATE, help=f"where a started Engine keeps its data ({STATE})")
     parser.add_argument("--base", help="the base image to build on (the public one if it can be had, else ours)")
     args = parser.parse_args()

@@ -52,6 +52,7 @@ class Stack:
     catalogue: Path = ROOT / "models.json"
     manager_port: int = field(default_factory=free_port)
     proxy_port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)  # of manager and proxy, by their names in the environment
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     clients: list[OpenAI] = field(default_factory=list)
 
@@ -76,11 +77,11 @@ class Stack:
         self.clients.append(OpenAI(base_url=url, api_key="none", timeout=timeout, max_retries=max_retries))
         return self.clients[-1]
 
-    def start(self, name: str) -> None:
-        """`manager` or `proxy`, as a process of its own with its log in the folder."""
+    def start(self, name: str, *command: str) -> None:
+        """`manager` or `proxy`, as a process of its own with its log in the folder; `command` runs in its stead."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", name],
+                [sys.executable, "-m", *(command or (name,))],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -110,7 +111,7 @@ class Stack:
             "MODELS_DIR": self.models,
             "CATALOGUE": self.catalogue,
         }
-        return {**os.environ, **{f"ROUNDHOUSE_{key}": str(value) for key, value in ours.items()}}
+        return {**os.environ, **{f"ROUNDHOUSE_{key}": str(value) for key, value in ours.items()}, **self.settings}
 
     def log_of(self, name: str) -> str:
         file = self.folder / f"{name}.log"

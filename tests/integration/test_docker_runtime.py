@@ -1,74 +1,26 @@
 """The Docker runtime against a real Engine: what engines may not do, whose containers are touched, what is said."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import docker
-import httpx
 import pytest
-from docker.models.containers import Container
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from manager.runtimes.docker import DockerRuntime
 from manager.specification import EngineError, EngineSpec, Exit
 from tests.integration.stack import ROOT
+from tests.integration.tiny import CONTAINER, IMAGE, SPEC, inspect, runtime_in, serves
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker, pytest.mark.timeout(180)]
-
-INSTANCE = "rhtest-runtime"
-IMAGE = "roundhouse:0.1.0"
-CONTAINER = f"{INSTANCE}-tiny"
-SPEC = EngineSpec(
-    model="tiny",
-    engine="tiny",
-    container=CONTAINER,
-    port=8000,
-    image=IMAGE,
-    module="tests.fakes.tiny_engine",
-    env={"PYTHONPATH": "/models"},
-    memory_limit=2**28,
-    shared_memory=2**26,
-    pids=32,
-)
 
 
 @pytest.fixture(autouse=True)
 def without_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its image cannot be had everywhere; each test removes what it made."""
     monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
-
-
-@asynccontextmanager
-async def runtime_in(folder: Path) -> AsyncIterator[DockerRuntime]:
-    (folder / "hub").mkdir(exist_ok=True)
-    runtime = DockerRuntime(INSTANCE, ROOT, folder / "hub", folder / "logs", socket.gethostname())
-    await runtime.open()
-    try:
-        yield runtime
-    finally:
-        for found in await runtime.found():
-            await runtime.stop(found.container, 0)
-        await runtime.close()
-
-
-async def serves(endpoint: str) -> None:
-    async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False) as client:
-        while True:
-            try:
-                assert (await client.get(f"{endpoint}/health")).status_code == 200
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
-
-
-def inspect(name: str = CONTAINER) -> Container:
-    return docker.from_env().containers.get(name)
 
 
 async def test_an_engine_in_a_container_is_bounded_in_all_it_may_do(tmp_path: Path) -> None:

@@ -142,7 +142,11 @@ def test_a_manager_container_that_is_killed_adopts_its_engine_when_it_comes_back
         assert time.monotonic() - began < 15, "no engine start can be that fast here"
         assert container_of(box, "engine") == engine
         with listening_on_all_addresses() as port:
-            assert "reached" not in tried_from(engine, port)
+            assert "reached" not in tried_from(engine, port, *gateways(engine))
+        for role, port in (("manager", 8090), ("proxy", 8080)):
+            there = set(addresses(container_of(box, role)).values())
+            assert len(there) == 3, "it is on the engine's network, too"
+            assert "reached" not in tried_from(engine, port, *there), role
     finally:
         box.run("down")
         remove_volumes(box.instance)
@@ -162,15 +166,28 @@ def listening_on_all_addresses() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
-def tried_from(container: str, port: int) -> str:
-    """What came of connecting to the host from inside a container, by each address that the host could have."""
-    network = output_of(("docker", "inspect", container, "--format", "{{json .NetworkSettings.Networks}}")) or "{}"
-    gateways = [each["Gateway"] for each in json.loads(network).values()]
-    assert gateways
+def networks(container: str) -> dict[str, dict[str, str]]:
+    """What Docker says of each network that a container is on."""
+    told = output_of(("docker", "inspect", container, "--format", "{{json .NetworkSettings.Networks}}")) or "{}"
+    found: dict[str, dict[str, str]] = json.loads(told)
+    return found
+
+
+def addresses(container: str) -> dict[str, str]:
+    return {name: each["IPAddress"] for name, each in networks(container).items()}
+
+
+def gateways(container: str) -> tuple[str, ...]:
+    """The host's addresses as a container could know them."""
+    return (*(each["Gateway"] for each in networks(container).values()), "172.17.0.1")
+
+
+def tried_from(container: str, port: int, *hosts: str) -> str:
+    """What came of connecting to these addresses from inside a container."""
     tries = [
-        f"import socket; socket.create_connection(({address!r}, {port}), 3); print('reached')"
-        for address in (*gateways, "172.17.0.1")
+        f"import socket; socket.create_connection(({host!r}, {port}), 3); print('reached')" for host in hosts if host
     ]
+    assert tries
     return "".join(
         subprocess.run(
             ("docker", "exec", container, "python3", "-c", each), capture_output=True, text=True, check=False

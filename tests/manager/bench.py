@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from math import inf
-from typing import Any, cast
+from types import MappingProxyType
+from typing import cast
 
 from contract.catalogue import Catalogue, ModelEntry
 from contract.lease import LeaseEvent
 from contract.states import ModelState, ModelStatus
+from manager.box.devices import DeviceSeen
 from manager.broadcast import Broadcast
-from manager.devices import DeviceSeen
-from manager.effects import Effects
+from manager.engines.kind import EngineKind
 from manager.events import (
     EngineAsleep,
     EngineAwake,
@@ -25,37 +27,52 @@ from manager.events import (
     Tick,
 )
 from manager.fixed import Fixed, Place
-from manager.leases import Lease
-from manager.ledger import Ledger, Limits
-from manager.model import Model
 from manager.news import News
-from manager.scheduler import Scheduler
+from manager.scheduling.ledger import Ledger, Limits
+from manager.scheduling.scheduler import Scheduler
+from manager.scheduling.stall import Rules
 from manager.specification import DeviceKind, Failure
-from manager.stall import Rules
-from manager.supervisor import Policy, Supervisor
-from manager.transitions import Transitions
+from manager.supervision.effects import Effects
+from manager.supervision.leases import Lease
+from manager.supervision.model import Model
+from manager.supervision.supervisor import Policy, Supervisor
+from manager.supervision.transitions import Transitions
 from tests.fakes.effects import FakeEffects, FakeKind, spec_of
 
 CRASH = Failure("engine_start_failed", "the engine exited with status 1", ("Traceback", "no memory"))
 DEATH = Failure("engine_died", "the engine exited with status 137")
 
 
-def fixed(name: str, grant: int = 6, places: tuple[Place, ...] = (("cpu",),), **known: Any) -> Fixed:
-    """A model of the tests. Its entry's keys may be given as `entry`."""
+def fixed(
+    name: str,
+    grant: int = 6,
+    places: tuple[Place, ...] = (("cpu",),),
+    *,
+    entry: Mapping[str, object] = MappingProxyType({}),
+    kind: FakeKind | None = None,
+    declared: bool = True,
+    weights: int | None = None,
+    idle_timeout: float = 600,
+    asleep_timeout: float = inf,
+    here: bool = True,
+    lacks: str | None = None,
+) -> Fixed:
+    """A model of the tests; `entry` are further keys of its entry. Weights are as large as the grant, if not said."""
     return Fixed(
         name=name,
-        entry=ModelEntry.model_validate({"type": "text", **known.pop("entry", {})}),
-        kind=known.pop("kind", cast(Any, FakeKind())),
+        entry=ModelEntry.model_validate({"type": "text", **entry}),
+        kind=cast(EngineKind, kind or FakeKind()),
         container=f"c-{name}",
         grant=grant,
-        declared=known.pop("declared", True),
-        weights_size=known.pop("weights", grant),
+        declared=declared,
+        weights_size=grant if weights is None else weights,
         places=places,
-        idle_timeout=known.pop("idle_timeout", 600),
-        asleep_timeout=known.pop("asleep_timeout", inf),
+        idle_timeout=idle_timeout,
+        asleep_timeout=asleep_timeout,
         drain_bound=120,
         created=0,
-        **known,
+        here=here,
+        lacks=lacks,
     )
 
 
@@ -68,6 +85,7 @@ class Bench:
         devices: dict[str, int] | None = None,
         rules: Rules | None = None,
         effects: FakeEffects | None = None,
+        leases: int = 1000,
     ) -> None:
         self.now = 1000.0
         self.totals = devices or {"cpu": 10}
@@ -79,7 +97,7 @@ class Bench:
         self.supervisor = Supervisor(
             Transitions(cast(Effects, self.effects), self.ledger),
             Scheduler(rules or Rules()),
-            Policy(settle=0, shutdown_drain=5),
+            Policy(settle=0, shutdown_drain=5, leases_per_model=leases),
             News(Catalogue(models={}), self.changes),
             refit=self.refit,
             clock=lambda: self.now,

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from contract.catalogue import ModelEntry
-from manager.hub import Hub
 from manager.settings import ManagerSettings, fetch_environment
 from manager.specification import Inside
-from manager.weights import WeightsStore
+from manager.weights.hub import Hub
+from manager.weights.store import WeightsStore
 from tests.fakes.hub import REPOSITORY, FakeHub
 
 FILES = {

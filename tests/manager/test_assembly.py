@@ -8,12 +8,12 @@ import pytest
 
 from contract.catalogue_file import CatalogueError, parse_catalogue
 from manager.assembly import Box, fix_models
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.engines import ENGINES
 from manager.fixed import Fixed
 from manager.settings import ManagerSettings
 from manager.specification import DeviceKind, Inside
-from manager.weights import WeightsStore
+from manager.weights.store import WeightsStore
 
 
 def fix(folder: Path, **entries: dict[str, Any]) -> dict[str, Fixed]:

@@ -14,9 +14,9 @@ import pytest
 
 from contract.catalogue import Catalogue
 from contract.catalogue_file import MAXIMUM_BYTES, CatalogueError, Problem
-from manager.catalogue_watch import LONGEST_REASON, CatalogueWatch
 from manager.events import CatalogueEvent, CatalogueRead, CatalogueRefused
 from manager.fixed import Fixed
+from manager.supervision.catalogue_watch import LONGEST_REASON, CatalogueWatch
 
 pytestmark = pytest.mark.anyio
 

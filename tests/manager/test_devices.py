@@ -9,8 +9,8 @@ import pynvml
 import pytest
 
 from contract.catalogue import Requires
-from manager.devices import DeviceReader, DeviceSeen, lacking, see_devices
-from manager.host import HostMemory, cpu_name, host_memory
+from manager.box.devices import DeviceReader, DeviceSeen, lacking, see_devices
+from manager.box.host import HostMemory, cpu_name, host_memory
 from manager.specification import DeviceKind
 
 GIB = 2**30

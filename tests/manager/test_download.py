@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
-from manager.download import BrokenTransfer, Cached, Download, Ended, Patience, RemoteFile, wait_before
+from manager.weights.download import BrokenTransfer, Cached, Download, Ended, Patience, RemoteFile, wait_before
 from tests.fakes.hub import COMMIT, REPOSITORY, FakeHub, fake_hub
 
 CONTENT = bytes(range(256)) * 4096

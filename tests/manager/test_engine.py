@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from manager import slumber, watch
-from manager.engine import Engine, Run
 from manager.events import (
     EngineAsleep,
     EngineAwake,
@@ -22,6 +20,9 @@ from manager.events import (
     PhaseReached,
     SleeperFound,
 )
+from manager.running import slumber, watch
+from manager.running.engine import Engine
+from manager.running.run import Run
 from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Failure
 from tests.fakes.kind import TinyKind
 from tests.fakes.sleepy_engine import ScriptedRuntime, SleepyEngine
@@ -271,6 +272,15 @@ async def test_the_end_wins_over_sleep_and_waking_whose_call_is_over_before_the_
         assert await stage.told() == EngineEnded("m", 7, None)
         assert stage.posted.empty()
         assert stage.runtime.done[-1] == f"stop c within 30 s after {path} was given up"
+
+
+async def test_an_end_that_is_hurried_has_no_grace_any_more() -> None:
+    async with staged() as stage:
+        await stage.ready()
+        stage.life.end(30)
+        await stage.life.hurry()
+        assert await stage.told() == EngineEnded("m", 7, None)
+        assert stage.runtime.done[-2:] == ["kill c", "stop c within 0 s"]
 
 
 async def test_what_the_start_had_begun_is_over_before_the_traces_go() -> None:

@@ -12,9 +12,10 @@ import httpx
 import psutil
 import pytest
 
-from manager import watch
-from manager.engine import Engine, Run
 from manager.events import EngineAsleep, EngineAwake, EngineDied, EngineEnded, EngineEvent, EngineReady, PhaseReached
+from manager.running import watch
+from manager.running.engine import Engine
+from manager.running.run import Run
 from manager.runtimes.process import ProcessRuntime
 from manager.specification import DeviceKind, EngineSpec
 from tests.fakes.kind import ROOT, TinyKind, engines_folder

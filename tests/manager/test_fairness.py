@@ -1,15 +1,14 @@
 """Nobody starves: who waits for a model that fits is served within a bound, whatever the others ask for."""
 
-from dataclasses import replace
 from random import Random
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.lease import Failed, Ready
 from manager.fixed import Fixed
-from manager.needs import places_of
-from manager.stall import Rules
+from manager.scheduling.stall import Rules
 from tests.manager.bench import fixed
 from tests.manager.test_model_checked import BOXES, KINDS, NAMES
 from tests.manager.world import WatchedLease, World
@@ -25,9 +24,13 @@ def rivals(draw: st.DrawFn) -> tuple[dict[str, int], list[Fixed]]:
     places = [place for place in ((), ("cpu",), gpus[:1], gpus) if place or gpus]
     made = []
     for name in NAMES[: draw(st.integers(2, 5))]:
-        entry = {"devices": list(draw(st.sampled_from(places or [()])))}
-        kind = draw(st.sampled_from(KINDS))
-        made.append(fixed(name, draw(st.integers(3, 10)), entry=entry, weights=draw(st.integers(1, 8)), kind=kind))
+        grant, weights = draw(st.integers(3, 10)), draw(st.integers(1, 8))
+        entry = {
+            "devices": list(draw(st.sampled_from(places or [()]))),
+            "args": {"grant": grant, "weights": weights},
+        }
+        kind = cast(Any, draw(st.sampled_from(KINDS)))
+        made.append(fixed(name, grant, entry=entry, weights=weights, kind=kind))
     return box, made
 
 
@@ -38,8 +41,7 @@ def test_who_waits_is_served_after_one_turn_of_each_other_model_at_most(
 ) -> None:
     devices, models = box
     world = World(devices=devices, rules=Rules(sleep_memory=sleep_memory))
-    seen = world.ledger.devices
-    world.read({each.name: replace(each, places=places_of(each.entry, seen)) for each in models})
+    world.read(models)
     random, since = Random(seed), dict[WatchedLease, float]()
     eager = random.sample([each.name for each in models], random.randint(1, len(models)))
     for _ in range(random.randint(50, 250)):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from manager.events import Fetched, FetchEnded, FetchEvent
-from manager.fetching import Fetching
+from manager.running.fetching import Fetching
 from manager.specification import EngineError, Failure
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from manager.cache_layout import unfinished_mark
 from manager.specification import EngineError
+from manager.weights.cache_layout import unfinished_mark
 from tests.fakes.hub import COMMIT, FakeHub
 from tests.manager.hub_kit import FILES, entry, fetch, hub_in, quiet, store_in
 

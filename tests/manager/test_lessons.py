@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manager.lessons import MOST_KEYS, LessonBook, Lessons
+from manager.scheduling.lessons import MOST_KEYS, LessonBook, Lessons
 
 SECONDS = st.floats(0.01, 10_000)
 BYTES = st.integers(0, 2**50)

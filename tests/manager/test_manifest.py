@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manager.hashes import ChangedWhileRead, Stamp, hash_of
-from manager.manifest import FileRecord, Listed, Listing, Manifest, ManifestFolder, difference, measure
+from manager.weights.hashes import ChangedWhileRead, Stamp, hash_of
+from manager.weights.manifest import FileRecord, Listed, Listing, Manifest, ManifestFolder, difference, measure
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 NUMBERS = st.integers(0, 2**63)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from manager.engines.diffusers import METRICS as OF_DIFFUSERS
 from manager.engines.kind import Metrics
 from manager.engines.vllm import METRICS as OF_VLLM
-from manager.metrics import LONGEST, Sample, sample_of, scrape
+from manager.running.metrics import LONGEST, Sample, sample_of, scrape
 
 pytestmark = pytest.mark.anyio
 

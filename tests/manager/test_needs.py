@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from contract.catalogue import ModelEntry
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.fixed import Fixed, Place
-from manager.lessons import Lessons
-from manager.needs import UNKNOWN_NEED, grant_of, need_of, placement_of, places_of
+from manager.scheduling.lessons import Lessons
+from manager.scheduling.needs import UNKNOWN_NEED, grant_of, need_of, placement_of, places_of
 from manager.specification import DeviceKind, Placement
 from tests.fakes.kind import TinyKind
 from tests.manager.bench import fixed
@@ -47,13 +47,22 @@ def test_the_grant_is_what_the_entry_says_or_an_estimate_from_the_weights(
     ("declared", "fills", "peak", "need"),
     [
         (False, False, 0, 10 * GIB),
-        (False, False, 4 * GIB, 4 * GIB * 11 // 10),
+        (False, False, 6 * GIB, 6 * GIB * 11 // 10),
+        (False, False, 2 * GIB, 5 * GIB),
         (True, False, 4 * GIB, 10 * GIB),
         (False, True, 4 * GIB, 10 * GIB),
         (True, False, 12 * GIB, 12 * GIB),
         (True, False, 100 * GIB, 15 * GIB),
     ],
-    ids=["never seen", "an estimate shrinks", "declared", "takes its share", "grew", "too much to be believed"],
+    ids=[
+        "never seen",
+        "an estimate shrinks",
+        "but not to nothing",
+        "declared",
+        "takes its share",
+        "grew",
+        "too much to be believed",
+    ],
 )
 def test_the_need_is_the_grant_corrected_by_the_peak_that_was_seen(
     declared: bool, fills: bool, peak: int, need: int

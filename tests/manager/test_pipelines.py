@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from manager.pipelines import (
+from manager.weights.pipelines import (
     INDEX,
     PipelineError,
     components_of,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contract.catalogue import ModelEntry
 from manager.fixed import Fixed
-from manager.reload import Difference, difference, identity_of
+from manager.supervision.reload import Difference, difference, identity_of
 from tests.fakes.kind import TinyKind
 
 KIND = TinyKind()

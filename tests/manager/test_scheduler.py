@@ -1,36 +1,26 @@
-"""The scheduler as tables, and as properties over boxes that nobody thought of."""
+"""The scheduler as tables: who comes next and where; and as properties over boxes that nobody thought of."""
 
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contract.states import ModelState
-from manager.scheduler import (
-    OCCUPYING,
-    STARTABLE,
-    Action,
-    Drain,
-    Refuse,
-    Stall,
-    Start,
-    Stop,
-    choose_victims,
-    decide,
-)
+from manager.scheduling.scheduler import Scheduler
+from manager.scheduling.stall import Drain, Fetch, Refuse, Rules, Sleep, Start, Stop, Track, Wake
+from tests.manager.stalls import ASLEEP, FAILED, LIGHT, NOW, READY, asleep, decided, stall
 
-READY, STOPPED, FAILED = ModelState.READY, ModelState.STOPPED, ModelState.FAILED
-NOW, FAIR_SHARE = 1000.0, 30.0
+CPU = ("cpu",)
+BOTH = ("cuda:0", "cuda:1")
+GPUS = (("cuda:0",), ("cuda:1",))
 
 
-def stall(name: str, state: ModelState = STOPPED, need: int = 6, **known: object) -> Stall:
-    made = Stall(name, state, need, devices=("cpu",), device="cpu" if state in OCCUPYING else None)
-    return replace(made, **known)  # type: ignore[arg-type]
+def reason(*actions: object) -> str:
+    (action,) = actions
+    assert isinstance(action, Refuse)
+    return action.why
 
 
-def decided(*stalls: Stall, total: int = 10, may_evict: bool = True) -> tuple[Action, ...]:
-    return decide(NOW, stalls, {"cpu": total}, fair_share=FAIR_SHARE, may_evict=may_evict)
+# Who waits
 
 
 def test_nothing_happens_while_nobody_waits() -> None:
@@ -38,31 +28,235 @@ def test_nothing_happens_while_nobody_waits() -> None:
 
 
 def test_a_wanted_model_that_fits_is_started() -> None:
-    assert decided(stall("a", wanted_since=1)) == (Start("a", "cpu"),)
+    assert decided(stall("a", wanted_since=1)) == (Start("a", CPU),)
 
 
-def test_two_that_fit_beside_each_other_start_together() -> None:
-    a, b = stall("a", need=5, wanted_since=1), stall("b", need=5, wanted_since=2)
-    assert decided(a, b) == (Start("a", "cpu"), Start("b", "cpu"))
+def test_a_model_that_is_not_known_any_more_is_not_started() -> None:
+    scheduler = Scheduler(Rules())
+    scheduler.put(stall("a", wanted_since=1))
+    scheduler.remove("a")
+    scheduler.remove("a")
+    assert scheduler.decide(NOW, {"cpu": Track(10, 10)}) == ()
+    assert repr(scheduler) == "<Scheduler of 0 models, 0 seated, 0 waiting>"
 
 
-def test_the_least_recently_used_idle_model_makes_room() -> None:
-    old, new = stall("old", READY, 5, last_used=1), stall("new", READY, 5, last_used=2)
-    assert decided(old, new, stall("c", need=4, wanted_since=9)) == (Stop("old", "makes room"),)
+def test_what_is_put_last_holds() -> None:
+    scheduler = Scheduler(Rules())
+    for wanted_since in (5.0, 3.0, None):
+        scheduler.put(stall("a", wanted_since=wanted_since))
+    assert scheduler.decide(NOW, {"cpu": Track(10, 10)}) == ()
+    assert scheduler.position("a") == 0
 
 
-def test_an_idle_model_goes_before_a_busy_one_that_was_used_longer_ago() -> None:
-    busy, idle = stall("busy", READY, 5, last_used=1, leases=1), stall("idle", READY, 5, last_used=2)
-    assert decided(busy, idle, stall("c", need=4, wanted_since=9)) == (Stop("idle", "makes room"),)
+def test_positions_count_those_who_wait_in_order_and_callers_who_left_come_last() -> None:
+    scheduler = Scheduler(Rules())
+    scheduler.put(stall("left", wanted_since=1, awaited=False))
+    scheduler.put(stall("second", wanted_since=3))
+    scheduler.put(stall("first", wanted_since=2))
+    scheduler.put(stall("ready", READY))
+    scheduler.put(stall("nobody"))
+    positions = [scheduler.position(name) for name in ("first", "second", "left", "ready", "nobody", "unknown")]
+    assert positions == [1, 2, 3, 0, 0, 0]
+
+
+def test_who_waits_comes_before_a_caller_who_has_left() -> None:
+    left, waits = stall("a", wanted_since=1, awaited=False), stall("b", wanted_since=2)
+    assert decided(left, waits) == (Start("b", CPU),)
+
+
+def test_a_failed_model_is_tried_again_when_its_time_has_come() -> None:
+    assert decided(stall("a", FAILED, wanted_since=1, retry_at=NOW + 1)) == ()
+    assert decided(stall("a", FAILED, wanted_since=1, retry_at=NOW)) == (Start("a", CPU),)
+
+
+def test_a_model_that_sleeps_is_woken_where_it_sleeps() -> None:
+    sleeper = replace(asleep("a", on="cuda:1", wanted_since=1), places=GPUS)
+    assert decided(sleeper, cuda_0=10, cuda_1=10) == (Wake("a"),)
+
+
+def test_what_is_booked_on_waking_is_what_it_needs_beside_what_it_kept() -> None:
+    other = stall("b", READY, 4, "cuda:0", pinned=True)
+    assert decided(asleep("a", 6, residue=2, wanted_since=1), other, cuda_0=10) == (Wake("a"),)
+    assert decided(asleep("a", 7, residue=2, wanted_since=NOW), other, cuda_0=10) == ()
+
+
+# One at a time, and nobody overtakes
+
+
+def test_on_one_device_one_engine_starts_at_a_time() -> None:
+    a, b = stall("a", need=3, wanted_since=1), stall("b", need=3, wanted_since=2)
+    assert decided(a, b) == (Start("a", CPU),)
+    assert decided(stall("a", ModelState.STARTING, 3), b) == ()
+
+
+@pytest.mark.parametrize("state", [ModelState.WAKING, ModelState.SLEEPING, ModelState.STOPPING])
+def test_nothing_starts_while_something_moves_on_the_device(state: ModelState) -> None:
+    assert decided(stall("a", state, 3), stall("b", need=3, wanted_since=1)) == ()
+
+
+def test_on_two_devices_two_engines_start_together() -> None:
+    a = stall("a", need=6, wanted_since=1, places=GPUS)
+    b = stall("b", need=6, wanted_since=2, places=GPUS)
+    assert decided(a, b, cuda_0=10, cuda_1=10) == (Start("a", GPUS[0]), Start("b", GPUS[1]))
+
+
+def test_nothing_starts_where_the_memory_was_not_looked_at_since_something_moved() -> None:
+    stale = Track(10, 10, fresh=False)
+    a = stall("a", need=3, wanted_since=1, places=GPUS)
+    assert decided(a, cuda_0=stale, cuda_1=10) == (Start("a", GPUS[1]),)
+    assert decided(a, cuda_0=stale, cuda_1=stale) == ()
+
+
+def test_nobody_is_put_away_or_refused_before_what_just_moved_was_looked_at() -> None:
+    stale = Track(10, 10, fresh=False)
+    assert decided(stall("a", READY, 6), stall("b", wanted_since=1), cpu=stale) == ()
+    assert decided(stall("a", READY, 6, pinned=True), stall("b", wanted_since=1), cpu=stale) == ()
+
+
+def test_nothing_starts_on_a_device_that_somebody_is_just_being_asked_to_leave() -> None:
+    both = stall("both", READY, 6, "cuda:0+cuda:1")
+    first = stall("first", need=6, on="cuda:0", wanted_since=1)
+    small = stall("small", need=2, on="cuda:1", wanted_since=2)
+    assert decided(both, first, small, cuda_0=10, cuda_1=10) == (Stop("both", "makes room"),)
+
+
+def test_who_waits_for_room_is_not_overtaken_by_a_smaller_one() -> None:
+    busy = stall("p", READY, 5, leases=1, ready_since=NOW)
+    assert decided(busy, stall("big", need=9, wanted_since=1), stall("small", need=1, wanted_since=2)) == ()
+
+
+def test_who_waits_for_one_device_is_no_hindrance_on_another() -> None:
+    busy = stall("busy", READY, 9, "cuda:0", leases=1, ready_since=NOW)
+    first, second = stall("first", on="cuda:0", wanted_since=1), stall("second", on="cuda:1", wanted_since=2)
+    assert decided(busy, first, second, cuda_0=10, cuda_1=10) == (Start("second", ("cuda:1",)),)
+
+
+# Places
+
+
+def test_the_second_device_is_used_before_anybody_is_evicted() -> None:
+    a = stall("a", READY, on="cuda:0")
+    b = stall("b", wanted_since=1, places=GPUS)
+    assert decided(a, b, cuda_0=10, cuda_1=10) == (Start("b", ("cuda:1",)),)
+
+
+def test_a_model_of_two_devices_needs_its_bytes_on_each() -> None:
+    b = stall("b", need=6, on="cuda:0+cuda:1", wanted_since=1)
+    assert decided(b, cuda_0=10, cuda_1=10) == (Start("b", BOTH),)
+    assert decided(b, stall("a", READY, 5, "cuda:1"), cuda_0=10, cuda_1=10) == (Stop("a", "makes room"),)
+    assert "at most 5 B" in reason(*decided(b, cuda_0=10, cuda_1=5))
+
+
+def test_a_model_of_two_devices_starts_when_both_are_quiet() -> None:
+    b = stall("b", need=2, on="cuda:0+cuda:1", wanted_since=1)
+    assert decided(b, stall("a", ModelState.STARTING, 2, "cuda:1"), cuda_0=10, cuda_1=10) == ()
+
+
+def test_room_is_made_on_one_place_and_not_on_all() -> None:
+    old, new = stall("old", READY, 9, "cuda:0"), stall("new", READY, 9, "cuda:1")
+    wanted = stall("w", wanted_since=1, places=GPUS)
+    assert decided(old, new, wanted, cuda_0=10, cuda_1=10) == (Stop("old", "makes room"),)
+
+
+def test_a_peak_that_was_seen_does_not_lock_a_model_out_of_its_device() -> None:
+    assert decided(stall("a", need=12, grant=9, wanted_since=1)) == (Start("a", CPU),)
+
+
+# Refusals
+
+
+def test_a_model_larger_than_every_device_is_refused_at_once_with_both_sizes() -> None:
+    why = reason(*decided(stall("a", need=11, wanted_since=NOW)))
+    assert why == "needs 11 B, and engines may have at most 10 B of a device"
+
+
+def test_a_model_whose_device_is_not_there_is_refused_at_once() -> None:
+    assert (
+        reason(*decided(stall("a", on="cuda:7", wanted_since=NOW))) == "cannot start: its device is not there: cuda:7"
+    )
+
+
+def test_who_waits_for_what_pinned_models_and_others_hold_is_refused_after_a_while_and_told_who() -> None:
+    pinned = stall("p", READY, 4, pinned=True)
+    crowded = Track(12, 9)
+    early, late = (stall("a", need=8, wanted_since=NOW - seconds) for seconds in (19, 20))
+    assert decided(pinned, early, cpu=crowded) == ()
+    why = reason(*decided(pinned, late, cpu=crowded))
+    assert why == "needs 8 B of cpu, which is held by p (pinned) and other programs (3 B)"
+
+
+def test_the_while_begins_when_the_last_of_ours_moved_there_since_its_memory_may_be_late() -> None:
+    crowded = Track(12, 5, changed_at=NOW - 19)
+    wanted = stall("a", need=8, wanted_since=1)
+    assert decided(wanted, cpu=crowded) == ()
+    assert "other programs (7 B)" in reason(*decided(wanted, cpu=replace(crowded, changed_at=NOW - 20)))
+
+
+@pytest.mark.parametrize(
+    "state", [READY, ModelState.STARTING, ModelState.DRAINING, ModelState.SLEEPING, ModelState.WAKING, ASLEEP]
+)
+def test_nobody_is_refused_while_something_may_still_go(state: ModelState) -> None:
+    holder = stall("h", state, 6, leases=2, ready_since=NOW)
+    assert not [each for each in decided(holder, stall("a", wanted_since=1)) if isinstance(each, Refuse)]
+
+
+def test_nobody_is_refused_for_what_was_started_in_the_same_moment() -> None:
+    assert decided(stall("a", wanted_since=1), stall("b", wanted_since=2)) == (Start("a", CPU),)
+
+
+def test_nobody_is_refused_who_may_yet_come_to_another_place_behind_somebody_else() -> None:
+    busy = stall("busy", READY, 9, "cuda:0", leases=1, ready_since=NOW)
+    first = stall("first", need=7, on="cuda:0", wanted_since=1)
+    second = stall("second", need=9, wanted_since=2, places=GPUS)
+    assert decided(busy, first, second, cuda_0=10, cuda_1=Track(10, 4)) == ()
+
+
+def test_nobody_is_refused_while_leases_are_being_reopened() -> None:
+    assert decided(stall("p", READY, pinned=True), stall("a", wanted_since=1), may_evict=False) == ()
+
+
+def test_who_sleeps_where_it_can_never_wake_starts_on_another_device() -> None:
+    pinned = stall("p", READY, 9, "cuda:0", pinned=True)
+    sleeper = replace(asleep("a", wanted_since=1), places=GPUS)
+    assert decided(pinned, sleeper, cuda_0=10, cuda_1=10) == (Stop("a", "is to start on another device"),)
+    assert decided(sleeper, cuda_1=10) == (Stop("a", "is to start on another device"),)
+    assert "p (pinned)" in reason(*decided(pinned, replace(sleeper, places=GPUS[:1]), cuda_0=10, cuda_1=10))
+
+
+# Fetches
+
+
+def test_weights_that_are_not_here_are_fetched_first_and_take_no_memory() -> None:
+    away = stall("a", need=9, here=False, wanted_since=1)
+    assert decided(away, stall("b", READY, 9, leases=1), stall("c", need=1, wanted_since=2)) == (
+        Fetch("a"),
+        Start("c", CPU),
+    )
+
+
+def test_so_many_are_fetched_at_once_and_no_more_in_order_of_waiting() -> None:
+    away = [stall(name, here=False, wanted_since=since) for name, since in (("a", 3), ("b", 1), ("c", 2))]
+    assert decided(*away) == (Fetch("b"), Fetch("c"))
+    assert decided(*away, rules=Rules(fetches=1)) == (Fetch("b"),)
+    busy = stall("d", ModelState.FETCHING, here=False, wanted_since=0)
+    assert decided(*away, busy) == (Fetch("b"),)
+
+
+def test_a_fetch_that_failed_waits_for_its_pause() -> None:
+    assert decided(stall("a", FAILED, here=False, wanted_since=1, retry_at=NOW + 1)) == ()
+
+
+# Evictions, as far as the scheduler decides whether (who and how: `test_eviction.py`)
 
 
 def test_a_busy_model_is_drained_and_never_stopped() -> None:
-    assert decided(stall("a", READY, leases=2), stall("b", wanted_since=9)) == (Drain("a", "makes room"),)
+    assert decided(stall("a", READY, leases=2), stall("b", wanted_since=9)) == (Drain("a", None, "makes room"),)
 
 
 def test_a_busy_model_keeps_its_share_of_time() -> None:
-    fresh = stall("a", READY, leases=2, ready_since=NOW - FAIR_SHARE + 1)
+    fresh = stall("a", READY, leases=2, ready_since=NOW - 29)
     assert decided(fresh, stall("b", wanted_since=9)) == ()
+    assert decided(replace(fresh, ready_since=NOW - 30), stall("b", wanted_since=9)) != ()
 
 
 def test_a_busy_model_is_not_drained_for_a_caller_who_has_left_but_an_idle_one_makes_room() -> None:
@@ -71,135 +265,31 @@ def test_a_busy_model_is_not_drained_for_a_caller_who_has_left_but_an_idle_one_m
     assert decided(stall("a", READY), left) == (Stop("a", "makes room"),)
 
 
-def test_who_waits_comes_before_a_caller_who_has_left() -> None:
-    left, waits = stall("a", wanted_since=1, awaited=False), stall("b", wanted_since=2)
-    assert decided(left, waits) == (Start("b", "cpu"),)
-
-
 def test_a_pinned_model_never_makes_room() -> None:
-    assert decided(stall("a", READY, pinned=True), stall("b", wanted_since=9)) == ()
+    wanted = stall("b", wanted_since=NOW)
+    assert decided(stall("a", READY, pinned=True), wanted) == ()
+    assert decided(stall("a", READY, pinned=True, leases=1), wanted) == ()
+    assert decided(asleep("a", 6, residue=6, pinned=True, on="cpu"), wanted) == ()
 
 
 def test_nothing_is_evicted_while_leases_are_being_reopened() -> None:
-    assert decided(stall("a", READY), stall("b", wanted_since=9), may_evict=False) == ()
+    idle = stall("a", READY, last_used=0, idle_timeout=60)
+    assert decided(idle, stall("b", wanted_since=9), may_evict=False) == ()
+    assert decided(idle, may_evict=False) == ()
 
 
-@pytest.mark.parametrize("state", [ModelState.DRAINING, ModelState.STOPPING])
-def test_no_second_model_is_evicted_while_the_first_is_on_its_way(state: ModelState) -> None:
-    assert decided(stall("a", state, 5), stall("b", READY, 5), stall("c", need=4, wanted_since=9)) == ()
+@pytest.mark.parametrize("state", [ModelState.DRAINING, ModelState.STOPPING, ModelState.SLEEPING])
+def test_no_second_model_is_evicted_while_enough_is_on_its_way_out(state: ModelState) -> None:
+    going = stall("a", state, 5, leaving=5)
+    assert decided(going, stall("b", READY, 5), stall("c", need=4, wanted_since=9)) == ()
 
 
-def test_who_waits_for_room_is_not_overtaken_by_a_smaller_one() -> None:
-    pinned = stall("p", READY, 5, pinned=True)
-    assert decided(pinned, stall("big", need=9, wanted_since=1), stall("small", need=1, wanted_since=2)) == ()
+def test_a_second_model_is_evicted_where_what_is_on_its_way_out_is_not_enough() -> None:
+    going = stall("a", ModelState.SLEEPING, 5, leaving=3)
+    assert decided(going, stall("b", READY, 5), stall("c", need=4, wanted_since=9)) == (Stop("b", "makes room"),)
 
 
-def test_a_model_larger_than_every_device_is_refused() -> None:
-    (action,) = decided(stall("a", need=11, wanted_since=1))
-    assert isinstance(action, Refuse)
-
-
-def test_a_failed_model_is_tried_again_when_its_time_has_come() -> None:
-    assert decided(stall("a", FAILED, wanted_since=1, retry_at=NOW + 1)) == ()
-    assert decided(stall("a", FAILED, wanted_since=1, retry_at=NOW)) == (Start("a", "cpu"),)
-
-
-def test_an_idle_model_is_stopped_after_its_idle_time_and_a_used_one_is_not() -> None:
-    idle = stall("a", READY, last_used=NOW - 60, idle_timeout=60)
-    assert decided(idle) == (Stop("a", "idle"),)
-    assert decided(replace(idle, leases=1)) == ()
-    assert decided(replace(idle, pinned=True)) == ()
-    assert decided(replace(idle, idle_timeout=0)) == ()
-
-
-def test_a_second_device_is_used_before_anybody_is_evicted() -> None:
-    a = stall("a", READY, devices=("cuda:0", "cuda:1"), device="cuda:0")
-    b = stall("b", wanted_since=1, devices=("cuda:0", "cuda:1"))
-    assert decide(NOW, (a, b), {"cuda:0": 10, "cuda:1": 10}, fair_share=30) == (Start("b", "cuda:1"),)
-
-
-def test_victims_are_the_fewest_that_free_enough() -> None:
-    small, large = stall("small", READY, 2, last_used=1), stall("large", READY, 8, last_used=2)
-    assert choose_victims([large, small], 2) == (small,)
-    assert choose_victims([large, small], 3) == (small, large)
-    assert choose_victims([large, small], 11) is None
-    assert choose_victims([large, small], 0) == ()
-
-
-@st.composite
-def boxes(draw: st.DrawFn) -> tuple[tuple[Stall, ...], dict[str, int]]:
-    """A box that could have come about: what occupies a device fits on it."""
-    totals = {device: draw(st.integers(5, 30)) for device in ("cuda:0", "cuda:1")}
-    free = dict(totals)
-    stalls = []
-    for index in range(draw(st.integers(1, 7))):
-        need = draw(st.integers(1, 12))
-        device = draw(st.sampled_from(sorted(totals)))
-        state = draw(st.sampled_from(sorted(OCCUPYING | STARTABLE)))
-        if state in OCCUPYING and free[device] < need:
-            state = STOPPED
-        if state in OCCUPYING:
-            free[device] -= need
-        stalls.append(
-            Stall(
-                name=f"m{index}",
-                state=state,
-                need=need,
-                devices=tuple(sorted(totals)),
-                device=device if state in OCCUPYING else None,
-                wanted_since=draw(st.none() | st.floats(0, NOW)),
-                awaited=draw(st.booleans()),
-                leases=draw(st.integers(0, 3)) if state is READY else 0,
-                pinned=draw(st.booleans()),
-                last_used=draw(st.floats(0, NOW)),
-                ready_since=draw(st.floats(0, NOW)),
-                idle_timeout=draw(st.sampled_from([0.0, 60.0])),
-                retry_at=draw(st.sampled_from([0.0, NOW + 5])),
-            )
-        )
-    return tuple(stalls), totals
-
-
-@given(boxes())
-def test_no_device_is_ever_over_its_budget(box: tuple[tuple[Stall, ...], dict[str, int]]) -> None:
-    stalls, totals = box
-    taken = dict.fromkeys(totals, 0)
-    for each in stalls:
-        if each.device is not None:
-            taken[each.device] += each.need
-    for action in decide(NOW, stalls, totals, fair_share=FAIR_SHARE):
-        if isinstance(action, Start):
-            taken[action.device] += next(each.need for each in stalls if each.name == action.name)
-    assert all(taken[device] <= totals[device] for device in totals)
-
-
-@given(boxes())
-def test_each_model_is_acted_on_once_and_only_as_its_state_allows(
-    box: tuple[tuple[Stall, ...], dict[str, int]],
-) -> None:
-    stalls, totals = box
-    by_name = {each.name: each for each in stalls}
-    actions = decide(NOW, stalls, totals, fair_share=FAIR_SHARE)
-    assert len({action.name for action in actions}) == len(actions)
-    for action in actions:
-        each = by_name[action.name]
-        match action:
-            case Start() | Refuse():
-                assert each.state in STARTABLE
-                assert each.wanted_since is not None
-                assert each.retry_at <= NOW
-            case Stop():
-                assert (each.state, each.leases, each.pinned) == (READY, 0, False)
-            case Drain():
-                assert each.state is READY
-                assert not each.pinned
-                assert NOW - each.ready_since >= FAIR_SHARE
-
-
-@given(boxes())
-def test_room_is_made_only_for_somebody_who_waits(box: tuple[tuple[Stall, ...], dict[str, int]]) -> None:
-    stalls, totals = box
-    actions = decide(NOW, stalls, totals, fair_share=FAIR_SHARE)
-    evicted = [action for action in actions if isinstance(action, Stop | Drain) and action.why == "makes room"]
-    waiting = [each for each in stalls if each.wanted_since is not None and each.state in STARTABLE]
-    assert not evicted or waiting
+def test_an_idle_sleeper_is_put_to_bed_for_somebody_who_waits() -> None:
+    idle = stall("a", READY, 6, "cuda:0", beds=(LIGHT,), weights=4)
+    wanted = stall("b", on="cuda:0", wanted_since=9)
+    assert decided(idle, wanted, rules=Rules(sleep_memory=4), cuda_0=10) == (Sleep("a", LIGHT, "makes room"),)

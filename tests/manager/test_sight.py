@@ -8,9 +8,9 @@ from itertools import count
 
 import pytest
 
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
+from manager.box.sight import Sight
 from manager.events import MemorySeen
-from manager.sight import Sight
 from manager.specification import DeviceKind
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ from starlette.types import Message
 
 from contract.lease import Queued
 from manager.broadcast import Broadcast
-from manager.leases import Lease
 from manager.streaming import EndlessResponse
+from manager.supervision.leases import Lease
 
 pytestmark = pytest.mark.anyio
 

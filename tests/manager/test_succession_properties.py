@@ -12,7 +12,7 @@ from contract.lease import Failed
 from contract.states import ModelState
 from manager.events import CatalogueRead
 from manager.fixed import Fixed
-from manager.leases import Lease
+from manager.supervision.leases import Lease
 from tests.manager.bench import Bench, fixed, told
 
 NAMES, CONTAINERS, PORTS = "abc", "xyz", (8000, 9000)

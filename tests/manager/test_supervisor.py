@@ -1,5 +1,7 @@
 """The supervisor, event by event, on a clock that only the tests move."""
 
+from itertools import pairwise
+
 import pytest
 
 from contract.lease import Drain, Failed, Queued, Ready, Starting
@@ -338,7 +340,7 @@ def test_each_change_of_state_is_published_once(bench: Bench) -> None:
     states = [status.state for status in published]
     changes = [state for state, before in zip(states, [None, *states], strict=False) if state is not before]
     assert changes == [ModelState.STARTING, ModelState.READY, ModelState.STOPPING, ModelState.STOPPED]
-    assert all(first != second for first, second in zip(published, published[1:], strict=False))
+    assert all(first != second for first, second in pairwise(published))
 
 
 def test_an_adopted_engine_serves_without_a_start(bench: Bench) -> None:

@@ -1,16 +1,16 @@
 """Ready, asleep in host memory, stopped: how a model moves between them, seen through the supervisor."""
 
 from math import inf
-from typing import Any, cast
 
 import pytest
 
 from contract.lease import Failed, Queued, Ready, Waking
 from contract.states import ModelState
 from manager.events import KeepWanted, SleeperFound, UnloadWanted
-from manager.lessons import Lessons
+from manager.fixed import Fixed
+from manager.scheduling.lessons import Lessons
+from manager.scheduling.stall import Rules
 from manager.specification import Failure
-from manager.stall import Rules
 from tests.fakes.effects import FakeKind, level, spec_of
 from tests.manager.bench import Bench, fixed, last, told
 
@@ -19,11 +19,11 @@ LEVELS = (level(1, keeps_weights=True), level(2, keeps_weights=False))
 DEVICES = {"cuda:0": 10, "cpu": 20}
 
 
-def sleeper(name: str, grant: int = 6, **known: Any) -> Any:
-    return fixed(name, grant, GPU, kind=cast(Any, FakeKind(LEVELS)), **known)
+def sleeper(name: str, asleep_timeout: float = inf) -> Fixed:
+    return fixed(name, 6, GPU, kind=FakeKind(LEVELS), asleep_timeout=asleep_timeout)
 
 
-def bench_of(*models: Any, sleep_memory: int = 12) -> Bench:
+def bench_of(*models: Fixed, sleep_memory: int = 12) -> Bench:
     return Bench(*models, devices=DEVICES, rules=Rules(sleep_memory=sleep_memory))
 
 
@@ -258,6 +258,53 @@ def test_an_engine_that_an_earlier_manager_left_asleep_sleeps_on_and_is_woken(be
     assert bench.effects.launched == []
 
 
+def test_a_sleeper_that_fits_beside_all_that_others_wait_for_wakes_at_once() -> None:
+    bench = bench_of(sleeper("a"), fixed("b", 6, GPU), fixed("small", 3, GPU, kind=FakeKind(LEVELS)))
+    bench.close(bench.serving("small"))
+    bench.pass_time(600)
+    bench.asleep("small")
+    bench.serving("a")
+    bench.open("b")
+    bench.pass_time(1)
+    assert bench.state("b") is ModelState.QUEUED, "a has its share of time first"
+    bench.open("small")
+    assert bench.effects.woken == ["small"], "3 of 10 bytes, beside the 6 that b waits for"
+
+
+def test_a_sleeper_that_does_not_fit_beside_what_others_wait_for_takes_its_turn() -> None:
+    bench = bench_of(fixed("a", 5, GPU), fixed("b", 9, GPU), fixed("small", 3, GPU, kind=FakeKind(LEVELS)))
+    bench.close(bench.serving("small"))
+    bench.pass_time(600)
+    bench.asleep("small")
+    bench.serving("a")
+    bench.open("b")
+    bench.open("small")
+    bench.pass_time(1)
+    assert bench.effects.woken == []
+
+
+def test_an_idle_model_does_not_go_to_sleep_while_another_starts_beside_it() -> None:
+    bench = bench_of(sleeper("a"), fixed("b", 3, GPU))
+    bench.close(bench.serving("a"))
+    bench.pass_time(599)
+    bench.open("b")
+    bench.pass_time(1)
+    assert bench.effects.slept == [], "what the two take and leave at once could not be told apart"
+    bench.ready("b")
+    bench.pass_time(1)
+    assert bench.effects.slept == [("a", 1)]
+
+
+def test_more_than_it_is_booked_with_is_not_believed_of_a_model_in_host_memory() -> None:
+    bench = Bench(fixed("a"))
+    bench.serving("a")
+    bench.used["a"] = 9
+    bench.see()
+    a = bench.supervisor.statuses()[0]
+    assert (a.memory, a.peak) == (6, 6)
+    assert bench.supervisor.devices()[0].others == 3
+
+
 def test_a_model_that_only_other_programs_keep_out_is_refused_in_time_and_told_so() -> None:
     bench = Bench(fixed("a"))
     bench.others["cpu"] = 5
@@ -275,3 +322,23 @@ def test_a_model_that_only_other_programs_keep_out_is_refused_in_time_and_told_s
     bench.pass_time(1)
     bench.open("a")
     assert bench.effects.launched == ["a"]
+
+
+def test_a_model_that_found_no_room_is_heard_again_at_once_however_often_that_was() -> None:
+    bench = Bench(fixed("a"), rules=Rules(patience=0))
+    bench.others["cpu"] = 5
+    bench.see()
+    for _ in range(5):
+        refused = last(bench.open("a"))
+        assert isinstance(refused, Failed)
+        assert refused.retry_after == 1
+        bench.pass_time(1)
+
+
+def test_nobody_waits_behind_a_model_that_only_other_programs_keep_out() -> None:
+    bench = Bench(fixed("a"), fixed("small", 2))
+    bench.others["cpu"] = 5
+    bench.see()
+    bench.open("a")
+    bench.open("small")
+    assert bench.effects.launched == ["small"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manager.metrics import Sample
-from manager.watchdog import Watchdog
+from manager.running.metrics import Sample
+from manager.running.watchdog import Watchdog
 
 PATIENCE = 120.0
 STEP = 5.0

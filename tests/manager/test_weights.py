@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from contract.catalogue import ModelEntry
-from manager.cache_layout import unfinished_mark
 from manager.specification import EngineError, Inside
-from manager.weights import WeightsStore
+from manager.weights.cache_layout import unfinished_mark
+from manager.weights.store import WeightsStore
 
 
 @pytest.fixture
@@ -151,8 +151,9 @@ def test_a_hub_model_whose_fetch_is_not_finished_is_not_here(store: WeightsStore
 
 
 def test_a_revision_that_leads_out_of_the_cache_is_not_followed(store: WeightsStore) -> None:
-    fill(store.hub_cache / "models--org--m" / "snapshots" / ".." / ".." / "elsewhere")
-    assert store.find(entry("org/m", "../../elsewhere")) is None
+    (store.hub_cache / "models--org--m" / "snapshots" / "v1").mkdir(parents=True)
+    fill(store.hub_cache / "elsewhere")
+    assert store.find(entry("org/m", "v1/../../../elsewhere")) is None
 
 
 def read_by(store: WeightsStore, model: ModelEntry) -> list[tuple[int, int]]:

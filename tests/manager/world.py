@@ -3,15 +3,14 @@
 Its checks run at the very moment of each effect and after every event, so a fault is found where it is made.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from contract.catalogue import Catalogue
 from contract.lease import Drain, Failed, LeaseEvent, Ready
 from contract.states import ModelState
-from manager.devices import DeviceSeen
-from manager.engine import Engine
+from manager.box.devices import DeviceSeen
 from manager.events import (
     CatalogueRead,
     EngineAsleep,
@@ -27,22 +26,26 @@ from manager.events import (
     MemorySeen,
     PhaseReached,
     ShutdownWanted,
+    Tick,
     WeightsMeasured,
 )
-from manager.fetching import Fetching
 from manager.fixed import Fixed, Place
-from manager.leases import Lease
-from manager.lessons import Lessons
-from manager.model import Model
-from manager.needs import places_of
-from manager.reload import identity_of
+from manager.running.engine import Engine
+from manager.running.fetching import Fetching
+from manager.scheduling.lessons import Lessons
+from manager.scheduling.needs import places_of
+from manager.scheduling.prospects import BLIND_SECONDS
+from manager.scheduling.stall import HOST, MOVING, Rules, Track
 from manager.specification import DeviceKind, EngineSpec, Failure
-from manager.stall import HOST, MOVING, Rules
+from manager.supervision.leases import Lease
+from manager.supervision.model import Model
+from manager.supervision.reload import identity_of
 from tests.fakes.effects import FakeEffects, spec_of
 from tests.manager.bench import CRASH, DEATH, Bench
 
 HUNG = Failure("engine_hung", "it has had work and has got nowhere for 60 s")
 NO_FETCH = Failure("fetch_failed", "the hub said no")
+UNKNOWN = 8  # bytes that a model is thought to need whose weights were never here
 INSTANT = 0.001  # no two events come at the same moment
 
 
@@ -80,6 +83,7 @@ class WatchedLease(Lease):
             body = self.world.bodies.get(self.model)
             assert body is not None, f"{self} is told an endpoint of no engine"
             assert body.serves, f"{self} is told an endpoint of {body}"
+            assert event.endpoint == f"http://run-{body.run}:8000", f"{self} is told an endpoint of an earlier run"
         # Who comes during the pause after a failure is told that failure at once.
         if isinstance(event, Failed) and event.code == "insufficient_memory" and self._last is not None:
             self.world.check_refusal(self.model, event.reason)
@@ -98,9 +102,9 @@ class WatchedLease(Lease):
 class WorldEffects(FakeEffects):
     """Does to the world what the supervisor asks, and checks that it may ask for it now."""
 
+    world: "World" = field(kw_only=True)
     bodies: dict[str, Body] = field(default_factory=dict)
     errands: dict[str, int] = field(default_factory=dict)
-    world: "World | None" = None
 
     def fetch(self, fixed: Fixed, number: int) -> Fetching:
         assert fixed.name not in self.errands, f"{fixed.name} is fetched twice"
@@ -121,9 +125,9 @@ class WorldEffects(FakeEffects):
     def launch(self, fixed: Fixed, number: int, place: Place, devices: tuple[DeviceSeen, ...]) -> Engine:
         assert fixed.name not in self.bodies, f"a second engine of {fixed.name}"
         assert fixed.name not in self.errands
-        if self.world is not None:
-            self.world.check_room(fixed.name, place)
-        self.bodies[fixed.name] = Body(fixed.name, number, place, fixed.grant)
+        self.world.check_room(fixed.name, place)
+        uses = fixed.grant if self.world.honest else 0
+        self.bodies[fixed.name] = Body(fixed.name, number, place, fixed.grant, uses=uses)
         return super().launch(fixed, number, place, devices)
 
     def adopt(self, fixed: Fixed, number: int, place: Place, spec: EngineSpec) -> Engine:
@@ -148,8 +152,8 @@ class WorldEffects(FakeEffects):
         assert body.phase is ModelState.ASLEEP
         body.phase = ModelState.WAKING
         super().wake(engine)
-        if self.world is not None:
-            self.world.check_room(body.name, body.place)
+        self.world.check_room(body.name, body.place)
+        body.uses = body.grant if self.world.honest else body.uses
 
     def end(self, engine: Engine) -> None:
         body = self._body(engine)
@@ -158,26 +162,30 @@ class WorldEffects(FakeEffects):
         super().end(engine)
 
     def _check_unused(self, body: Body) -> None:
-        if self.world is not None and (model := self.world.supervisor.models.get(body.name)) is not None:
-            assert not model.holders, f"{body} is put away while it is used"
+        assert not self.world.model(body.name).holders, f"{body} is put away while it is used"
 
 
 class World(Bench):
-    """`late` is memory of engines that ended which has not come back yet; `gone` are devices that cannot be seen."""
+    """`late` is memory of engines that ended which has not come back yet; `gone` are devices that cannot be seen.
 
-    def __init__(self, *models: Fixed, devices: dict[str, int], rules: Rules) -> None:
-        self.world = WorldEffects()
+    In an `honest` world every engine takes what it was granted from the first moment to the last, and nobody else takes
+    anything: then no device may ever really be over its total.
+    """
+
+    def __init__(self, *models: Fixed, devices: dict[str, int], rules: Rules, honest: bool = False) -> None:
+        self.honest = honest
+        self.doings = WorldEffects(world=self)
         self.late: list[tuple[str, int]] = []
         self.gone: set[str] = set()
         self.open_leases: list[WatchedLease] = []
         self.all_leases: list[WatchedLease] = []
+        self.fetched: set[str] = set()
         self.events = 0
-        super().__init__(*models, devices=devices, rules=rules, effects=self.world)
-        self.world.world = self
+        super().__init__(*models, devices=devices, rules=rules, effects=self.doings)
 
     @property
     def bodies(self) -> dict[str, Body]:
-        return self.world.bodies
+        return self.doings.bodies
 
     def handle(self, event: Event) -> None:
         """One event. Looks at the devices come later, when the test likes."""
@@ -185,6 +193,13 @@ class World(Bench):
         self.events += 1
         self.supervisor.handle(event)
         self.check()
+
+    def pass_time(self, seconds: float) -> None:
+        """The devices are looked at every second: after a while they have been."""
+        self.now += seconds
+        if seconds >= 5:
+            self.see()
+        self.handle(Tick())
 
     # Devices
 
@@ -206,12 +221,21 @@ class World(Bench):
         self.effects.looks = False
         self.now += INSTANT
         self.supervisor.handle(MemorySeen(self.now, self.seen()))
-        if self.world.world is not None:
-            self.check()
+        self.check()
 
     def refit(self, devices: tuple[DeviceSeen, ...]) -> dict[str, Fixed]:
         models = self.supervisor.models.items()
         return {name: replace(each.fixed, places=places_of(each.fixed.entry, devices)) for name, each in models}
+
+    def adopt_some(self, names: Iterable[str]) -> None:
+        """An earlier manager left the engines of these, as far as they have room of their own."""
+        for name in names:
+            model = self.model(name)
+            places = [place for place in model.fixed.places if not any(self._on(device) for device in place)]
+            idle = model.here and model.engine is None and model.errand is None and model.fixed.lacks is None
+            if idle and any(all(model.need <= self.ledger.tracks()[device].budget for device in p) for p in places[:1]):
+                self.supervisor.adopt(name, places[0], spec_of(name, places[0]))
+        self.handle(Tick())
 
     # Callers
 
@@ -226,9 +250,18 @@ class World(Bench):
         self.open_leases.remove(lease)
         self.handle(LeaseClosed(lease))
 
-    def read(self, models: Mapping[str, Fixed]) -> None:
+    def read(self, models: Iterable[Fixed]) -> None:
         """A new catalogue."""
-        self.handle(CatalogueRead(Catalogue(models={name: each.entry for name, each in models.items()}), models))
+        fixed = {model.name: self.as_it_is(model) for model in models}
+        self.handle(CatalogueRead(Catalogue(models={name: each.entry for name, each in fixed.items()}), fixed))
+
+    def as_it_is(self, fixed: Fixed) -> Fixed:
+        """What this box makes of an entry. What it does not have here, it does not know the size of."""
+        places = places_of(fixed.entry, self.ledger.devices)
+        if fixed.here or identity_of(fixed) in self.fetched:
+            grant, weights = (int(fixed.entry.args[key]) for key in ("grant", "weights"))
+            return replace(fixed, here=True, grant=grant, weights_size=weights, places=places)
+        return replace(fixed, grant=fixed.grant if fixed.declared else UNKNOWN, weights_size=0, places=places)
 
     # Engines
 
@@ -236,10 +269,11 @@ class World(Bench):
         """One of the admissions that are under way comes back."""
         if self.effects.admitted:
             lease, run = self.effects.admitted.pop(pick % len(self.effects.admitted))
-            self.handle(LeaseAdmitted(lease, run, "http://engine:8000"))
+            self.handle(LeaseAdmitted(lease, run, f"http://run-{run}:8000"))
 
     def get_on(self, body: Body, lies: float = 1.0) -> None:
         """What it is about is done. It takes `lies` times what it was granted."""
+        lies = 1.0 if self.honest else lies
         match body.phase:
             case ModelState.STARTING:
                 body.phase, body.uses = ModelState.READY, int(body.grant * lies)
@@ -258,27 +292,24 @@ class World(Bench):
             self.late += [(device, body.uses) for device in body.place]
         self.handle(EngineEnded(body.name, body.run, failure))
 
-    def end_fetch(self, name: str, failure: Failure | None, size: int = 3) -> None:
-        run = self.world.errands[name]
+    def end_fetch(self, name: str, failure: Failure | None) -> None:
+        run, fixed = self.doings.errands[name], self.model(name).fixed
         if failure is None:
-            self.handle(WeightsMeasured(name, run, size, size + 1))
-        del self.world.errands[name]
+            self.fetched.add(identity_of(fixed))
+            real = self.as_it_is(fixed)
+            self.handle(WeightsMeasured(name, run, real.weights_size, real.grant))
+        del self.doings.errands[name]
         self.handle(FetchEnded(name, run, failure))
 
     def due(self) -> list[Callable[[float], None]]:
         """All that somebody is about to do; each is given how much of its grant an engine takes."""
-        found: list[Callable[[float], None]] = []
-        for body in self.bodies.values():
-            if body.ending or body.told_of_death:
-                found.append(lambda _, body=body: self.end(body, None))
-            elif body.phase in MOVING:
-                found.append(partial(self.get_on, body))
-        found += [lambda _, name=name: self.end_fetch(name, None) for name in self.world.errands]
-        if self.effects.admitted:
-            found.append(lambda _: self.admit_one(-1))
-        if self.effects.looks:
-            found.append(lambda _: self.see())
-        return found
+        ending = [body for body in self.bodies.values() if body.ending or body.told_of_death]
+        moving = [body for body in self.bodies.values() if body not in ending and body.phase in MOVING]
+        acts: list[Callable[[], None]] = [partial(self.end, body, None) for body in ending]
+        acts += [partial(self.end_fetch, name, None) for name in self.doings.errands]
+        acts += [partial(self.admit_one, pick) for pick in (0, -1)] if self.effects.admitted else []
+        acts += [self.see] if self.effects.looks else []
+        return [*(partial(self.get_on, body) for body in moving), *(partial(_done, act) for act in acts)]
 
     def faults(self) -> list[Callable[[], None]]:
         """All that can go wrong now."""
@@ -293,7 +324,7 @@ class World(Bench):
             else:
                 found.append(partial(self.die, body, DEATH))
                 found.append(partial(self.die, body, HUNG))
-        found += [partial(self.end_fetch, name, NO_FETCH) for name in self.world.errands]
+        found += [partial(self.end_fetch, name, NO_FETCH) for name in self.doings.errands]
         return found
 
     def half_way(self, body: Body) -> None:
@@ -344,11 +375,13 @@ class World(Bench):
         known = supervisor.scheduler._stalls
         assert known == {name: model.stall() for name, model in models.items()}, "the scheduler knows what is so"
         assert {name for name, model in models.items() if model.engine is not None} == set(self.bodies)
-        assert {name for name, model in models.items() if model.errand is not None} == set(self.world.errands)
+        assert {name for name, model in models.items() if model.errand is not None} == set(self.doings.errands)
         asleep = sum(model.host_held for model in models.values())
         assert asleep <= supervisor.scheduler.rules.sleep_memory, "sleepers keep more than they may"
         for lease in self.open_leases:
             self._check_lease(lease)
+        over = [device for device, total in self.totals.items() if self.honest and self.taken(device) > total]
+        assert not over, f"{over} are really over their totals"
 
     def _check_lease(self, lease: WatchedLease) -> None:
         if lease.holds:
@@ -375,12 +408,16 @@ class World(Bench):
         """Refused for want of memory: on each place that would do, the pinned and the others hold too much."""
         model, tracks = self.supervisor.models[name], self.ledger.tracks()
         for place in model.fixed.places:
-            if all(device in tracks and model.fixed.grant <= tracks[device].most for device in place):
+            known = [tracks[device] for device in place if device in tracks and not self._is_blind(tracks[device])]
+            if len(known) == len(place) and all(model.fixed.grant <= track.most for track in known):
                 free = {device: tracks[device].budget - self._kept(name, device) for device in place}
                 need = {device: min(model.need, max(model.fixed.grant, tracks[device].most)) for device in place}
                 assert any(need[device] > free[device] for device in place), (
                     f"{name} is refused, though those on {place} may go: {reason}; {tracks}"
                 )
+
+    def _is_blind(self, track: Track) -> bool:
+        return not track.fresh and self.now - track.changed_at >= BLIND_SECONDS
 
     def _kept(self, name: str, device: str) -> int:
         """What those keep that never make room."""
@@ -390,3 +427,7 @@ class World(Bench):
 
     def _on(self, device: str) -> list[Model]:
         return [model for model in self.supervisor.models.values() if device in model.place]
+
+
+def _done(act: Callable[[], None], _lies: float) -> None:
+    act()

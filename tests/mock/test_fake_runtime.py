@@ -5,9 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from manager.devices import DeviceSeen
+from manager.box.devices import DeviceSeen
 from manager.engines.mock import ENGINE
-from manager.metrics import Sample, sample_of
+from manager.running.metrics import Sample, sample_of
 from manager.runtimes.runtime import Runtime
 from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Found, Placement
 from tests.fakes.box import Box

@@ -1,6 +1,6 @@
 """Which form of its weights a pipeline is loaded in, by the names of its files alone.
 
-The manager fetches and verifies by the same rule (`manager/pipelines.py`): what is loaded is what was verified.
+The manager fetches and verifies by the same rule (`manager/weights/pipelines.py`): what is loaded is what was verified.
 """
 
 import re

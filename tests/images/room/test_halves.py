@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from manager.pipelines import HALF, HALF_INDEX
+from manager.weights.pipelines import HALF, HALF_INDEX
 from tests.images.room.conftest import Facts
 
 pytestmark = pytest.mark.timeout(900)  # the first test of the file waits for a model and a probe

@@ -1,0 +1,1 @@
+"""The box as seen: GPUs and host memory."""
