@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 from cli.docker_host import engine_answers
 from cli.engine_env import DIFFUSERS, VLLM, engine_python, prepare_engine
@@ -26,6 +28,7 @@ ENGINE_CODE = (
     "benchmarks/diffusers/*.py",
 )
 HARNESS = "tests.harness.docker_engine"
+ENGINES = "tests/integration"
 SCOPES = {"": "not long", "long": "long or not long"}
 
 
@@ -54,7 +57,7 @@ def prepare(settings: CliSettings, steps: Steps) -> None:
 
 
 def check(settings: CliSettings, steps: Steps, scope: str) -> int:
-    """ruff, mypy, pytest; what they print is printed."""
+    """ruff, mypy, and the tests in two runs side by side; what they print is printed."""
     for title, command in (
         ("ruff check", ("ruff", "check", ".")),
         ("ruff format", ("ruff", "format", "--check", ".")),
@@ -63,8 +66,28 @@ def check(settings: CliSettings, steps: Steps, scope: str) -> int:
     ):
         with steps.step(title) as step:
             step.run((sys.executable, "-m", *command), remedy=f"Mend it, then: .venv/bin/{' '.join(command)}")
-    tests = (sys.executable, "-m", "pytest", "-v", "-m", SCOPES[scope])
-    return subprocess.run(tests, check=False, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL).returncode
+    return run_tests(settings.run_dir / "logs" / "tests-beside.log", SCOPES[scope])
+
+
+def run_tests(log: Path, marks: str) -> int:
+    """Those with real engines, which mostly wait, and beside them all others, whose output comes at the end."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output, _pytest(marks, f"--ignore={ENGINES}", output=output) as beside:
+        with _pytest(marks, ENGINES) as engines:
+            code = engines.wait()
+        print("waiting for the tests without engines", flush=True)
+        code = code or beside.wait()
+    sys.stdout.write(log.read_text(errors="replace"))
+    sys.stdout.flush()
+    return code
+
+
+def _pytest(marks: str, where: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    command = (sys.executable, "-m", "pytest", "-v", "-m", marks, where)
+    stderr = subprocess.STDOUT if output is not None else None
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=stderr
+    )
 
 
 def _engine_mypy(settings: CliSettings) -> tuple[str, ...]:

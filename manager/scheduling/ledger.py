@@ -10,10 +10,9 @@ from math import inf
 
 from manager.box.devices import DeviceSeen
 from manager.fixed import Place
+from manager.scheduling.attribution import Use, correct, grow, shrink, split
 from manager.scheduling.stall import HOST, Track
 from manager.specification import DeviceKind
-
-MOST_GROWTH = 1.5  # of what a model is booked with on a GPU: what is more than that, others have taken meanwhile
 
 
 @dataclass(frozen=True)
@@ -31,21 +30,6 @@ class Limits:
 
 
 @dataclass
-class _Use:
-    """What one model takes by device: `used` now, `base` when it had settled, both empty until it was measured.
-
-    `settled_at` is None while it moves; `expected` is what it will probably take then.
-    """
-
-    place: Place
-    booked: int
-    expected: int
-    used: dict[str, int] = field(default_factory=dict)
-    base: dict[str, int] = field(default_factory=dict)
-    settled_at: float | None = None
-
-
-@dataclass
 class _Account:
     """One device. `others` is what programs that are not ours use, None before it was first seen."""
 
@@ -60,7 +44,7 @@ class Ledger:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._accounts: dict[str, _Account] = {}
-        self._uses: dict[str, _Use] = {}
+        self._uses: dict[str, Use] = {}
         self._stale: dict[str, float] = {}  # since when something has moved there that was not looked at
         self._changes: dict[str, tuple[float, int]] = {}  # when the last of ours settled or ended, and others' use then
         self._host_held: int | None = 0
@@ -103,7 +87,7 @@ class Ledger:
 
     def moves(self, model: str, place: Place, booked: int, *, expected: int | None = None) -> None:
         """The model starts, wakes or goes to sleep; what it takes is known again when it has settled."""
-        self._uses[model] = _Use(place, booked, booked if expected is None else expected)
+        self._uses[model] = Use(place, booked, booked if expected is None else expected)
 
     def settles(self, model: str, now: float) -> None:
         """It is ready, or asleep: the next sight tells what it takes."""
@@ -115,7 +99,7 @@ class Ledger:
     def adopts(self, model: str, place: Place, used: int, now: float) -> None:
         """It was there before it could be measured."""
         there = dict.fromkeys(place, used)
-        self._uses[model] = _Use(place, used, used, there, dict(there), settled_at=now)
+        self._uses[model] = Use(place, used, used, there, dict(there), settled_at=now)
 
     def leaves(self, model: str, now: float) -> None:
         """It is gone; whether its memory is back, the next sight tells."""
@@ -162,45 +146,9 @@ class Ledger:
         unmeasured = [use for use in here.values() if device not in use.used]
         rest = taken - account.others - sum(use.used.get(device, 0) for use in here.values())
         if unmeasured:
-            account.others += max(0, rest) - _split(unmeasured, device, max(0, rest))
+            account.others += max(0, rest) - split(unmeasured, device, max(0, rest))
         elif rest > 0:
-            account.others += rest - _grow([use for name, use in here.items() if name in busy], device, rest)
+            rest -= correct(here.values(), device, rest)
+            account.others += rest - grow([use for name, use in here.items() if name in busy], device, rest)
         else:
-            account.others = max(0, account.others + rest + _shrink(here.values(), device, -rest))
-
-
-def _ceiling(use: _Use, device: str) -> int:
-    """What of a device's memory is believed to be the model's. The host has too many others for more than is booked."""
-    return use.booked if device == HOST else int(use.booked * MOST_GROWTH)
-
-
-def _split(uses: list[_Use], device: str, amount: int) -> int:
-    """What several that moved at once have taken cannot be told apart: each gets its part, as it was expected.
-
-    What is more than they can have taken is not theirs: memory of an engine that ended may be late.
-    """
-    expected = sum(use.expected for use in uses)
-    for use in uses:
-        part = amount * use.expected // expected if expected else amount // len(uses)
-        use.used[device] = use.base[device] = min(part, _ceiling(use, device))
-    return sum(use.used[device] for use in uses)
-
-
-def _grow(busy: list[_Use], device: str, amount: int) -> int:
-    """What of a growth is the doing of the one model that is at work; all else is others'."""
-    if len(busy) != 1:
-        return 0
-    use = busy[0]
-    grown = max(0, min(amount, _ceiling(use, device) - use.used[device]))
-    use.used[device] += grown
-    return grown
-
-
-def _shrink(uses: Iterable[_Use], device: str, amount: int) -> int:
-    """What of a decrease is given back by models that had grown since they settled."""
-    given = 0
-    for use in uses:
-        part = min(amount - given, use.used[device] - use.base[device])
-        use.used[device] -= part
-        given += part
-    return given
+            account.others = max(0, account.others + rest + shrink(here.values(), device, -rest))

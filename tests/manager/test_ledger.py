@@ -221,6 +221,29 @@ def test_several_that_settle_at_once_get_their_parts_as_they_are_booked() -> Non
     assert (book.ledger.used("a"), book.ledger.used("b"), book.others) == (40, 20, 10)
 
 
+def test_no_byte_of_what_several_took_is_lost_to_rounding() -> None:
+    book = Book()
+    book.moves("a", booked=3)
+    book.moves("b", booked=6)
+    book.settles("a", "b")
+    book.see(cuda_0=7)
+    assert book.ledger.used("a") + book.ledger.used("b") == 7
+    assert book.others == 0
+
+
+def test_what_was_taken_for_another_that_has_left_is_given_to_the_one_that_has_it() -> None:
+    """One kept 1 byte asleep and the other took 6: neither could be told then, and no other program came since."""
+    book = Book()
+    book.moves("a", booked=3)
+    book.moves("b", booked=6)
+    book.settles("a", "b")
+    book.see(cuda_0=7)
+    book.leaves("a")
+    book.see(cuda_0=6)
+    assert book.ledger.used("b") == 6
+    assert book.others == 0
+
+
 def test_two_sleepers_of_whom_nothing_is_known_share_what_stays() -> None:
     book = Book()
     for name in ("a", "b"):
