@@ -38,7 +38,9 @@ from manager.settings import ManagerSettings, engine_environment, fetch_environm
 from manager.specification import DeviceKind, EngineError
 from manager.supervision.catalogue_watch import CatalogueWatch, read_bounded
 from manager.supervision.effects import Effects
+from manager.supervision.passages import Passages
 from manager.supervision.supervisor import Policy, Supervisor
+from manager.supervision.tallies import Tallies
 from manager.supervision.transitions import Transitions
 from manager.weights.hub import Hub
 from manager.weights.store import WeightsStore
@@ -94,9 +96,11 @@ def make_manager(settings: ManagerSettings, runtime: Runtime, engines: Mapping[s
     box = Box(settings, engines, see_devices(), effects.weights)
     catalogue = parse_catalogue(read_bounded(settings.catalogue))
     fixed = fix_models(catalogue, box)
-    supervisor = make_supervisor(settings, effects, box, News(catalogue, Broadcast()), events)
+    tallies = Tallies()
+    news = News(catalogue, Broadcast(), Passages(tallies))
+    supervisor = make_supervisor(settings, effects, box, news, events)
     supervisor.take(fixed)
-    control = Control(supervisor, runtime, supervisor.news.changes, events.put_nowait)
+    control = Control(supervisor, runtime, news.changes, events.put_nowait, tallies)
     watch = CatalogueWatch(
         settings.catalogue,
         lambda changed: fix_models(changed, replace(box, devices=supervisor.transitions.ledger.devices)),

@@ -1,7 +1,7 @@
 """What the routes are given: the supervisor, the runtime's logs and the stream of changes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.states import ModelStatus
 from manager.broadcast import Broadcast
@@ -9,6 +9,7 @@ from manager.events import Event
 from manager.runtimes.runtime import Runtime
 from manager.supervision.reports import status_of
 from manager.supervision.supervisor import Supervisor
+from manager.supervision.tallies import Tallies
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Control:
     runtime: Runtime
     changes: Broadcast
     post: Callable[[Event], None]
+    tallies: Tallies = field(default_factory=Tallies)
 
     def opening(self) -> tuple[bytes, ...]:
         """What a new listener is told first."""

@@ -7,15 +7,17 @@ from contract.lease import LeaseEvent
 from contract.states import ModelList, ModelStatus
 from manager.broadcast import Broadcast
 from manager.supervision.model import Model
+from manager.supervision.passages import Passages
 from manager.supervision.reports import progress_of, status_of
 
 
 class News:
     """Owned by the supervisor. `complaint` is why `models.json` as it stands is not in force, None where it is."""
 
-    def __init__(self, catalogue: Catalogue, changes: Broadcast) -> None:
+    def __init__(self, catalogue: Catalogue, changes: Broadcast, passages: Passages | None = None) -> None:
         self.catalogue = catalogue
         self.changes = changes
+        self._passages = passages or Passages()
         self.complaint: str | None = None
         self._told: dict[str, ModelStatus] = {}
 
@@ -43,6 +45,7 @@ class News:
 
     def tell_of(self, model: Model, now: float, position: int) -> None:
         """Progress to those who wait for the model, and its status, where it changed, to everybody."""
+        self._passages.see(model, now)
         event = progress_of(model, now, position)
         if event is not None:
             _tell_waiting(model, event)
@@ -51,8 +54,9 @@ class News:
             self._told[model.name] = _lasting(status)
             self.changes.send(_event("model", status.model_dump_json()))
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str, now: float) -> None:
         """The model is not managed any more."""
+        self._passages.forget(name, now)
         self._told.pop(name, None)
 
 

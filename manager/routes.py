@@ -8,10 +8,12 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from contract.errors import ApiError, Origin
 from contract.keep import KeepWish
 from contract.lease import HEARTBEAT_SECONDS, Failed, Heartbeat, encode_event
+from contract.prometheus import CONTENT_TYPE
 from contract.states import DeviceList, ModelList, ModelStatus
 from manager.control import Control
 from manager.errors import not_found
 from manager.events import KeepWanted, LeaseClosed, LeaseOpened, LoadWanted, UnloadWanted
+from manager.metrics_report import render
 from manager.streaming import EndlessResponse
 from manager.supervision.leases import Lease
 
@@ -37,6 +39,13 @@ async def health(request: Request) -> dict[str, str]:
     complaints = {"catalogue": control.supervisor.news.complaint, "engines": control.runtime.complaint}
     told = {about: complaint for about, complaint in complaints.items() if complaint}
     return {"status": "degraded" if told else "ok", **told}
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """For Prometheus, by way of the proxy, whose own `/metrics` it is part of."""
+    control = _control(request)
+    return Response(render(control.supervisor, control.tallies), media_type=CONTENT_TYPE.decode())
 
 
 @router.get("/devices")
@@ -99,10 +108,15 @@ async def events(request: Request) -> Response:
 
 
 @router.post("/models/{name}/lease")
-async def lease(request: Request, name: str, x_roundhouse_peer: Annotated[str | None, Header()] = None) -> Response:
+async def lease(
+    request: Request,
+    name: str,
+    x_roundhouse_peer: Annotated[str | None, Header()] = None,
+    traceparent: Annotated[str | None, Header()] = None,
+) -> Response:
     control = _control(request)
     _status(control, name)
-    return EndlessResponse(_lease_events(control, Lease(name, x_roundhouse_peer)), "application/x-ndjson")
+    return EndlessResponse(_lease_events(control, Lease(name, x_roundhouse_peer, traceparent)), "application/x-ndjson")
 
 
 async def _log_of(control: Control, container: str, lines: int, follow: bool) -> AsyncGenerator[bytes, None]:

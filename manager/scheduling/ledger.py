@@ -10,7 +10,7 @@ from math import inf
 
 from manager.box.devices import DeviceSeen
 from manager.fixed import Place
-from manager.scheduling.attribution import Use, correct, grow, shrink, split
+from manager.scheduling.attribution import Use, clear_doubts, grow, shrink, split
 from manager.scheduling.stall import HOST, Track
 from manager.specification import DeviceKind
 
@@ -66,6 +66,13 @@ class Ledger:
         """What the model was seen to take, on the device where it takes most; 0 before it was measured."""
         use = self._uses.get(model)
         return max(use.used.values(), default=0) if use is not None else 0
+
+    def most_used(self, model: str) -> int:
+        """What the model takes at most, where it was measured together with others; else as `used`."""
+        use = self._uses.get(model)
+        if use is None:
+            return 0
+        return max((amount + use.doubt.get(device, 0) for device, amount in use.used.items()), default=0)
 
     def is_measured(self, model: str) -> bool:
         """Whether all its devices were looked at since it settled."""
@@ -143,12 +150,13 @@ class Ledger:
             account.others = max(0, taken - sum(use.used.get(device, 0) for use in here.values()))
         if held is None or any(use.settled_at is None or use.settled_at >= account.seen_at for use in here.values()):
             return
-        unmeasured = [use for use in here.values() if device not in use.used]
+        unmeasured = {name: use for name, use in here.items() if device not in use.used}
         rest = taken - account.others - sum(use.used.get(device, 0) for use in here.values())
         if unmeasured:
             account.others += max(0, rest) - split(unmeasured, device, max(0, rest))
-        elif rest > 0:
-            rest -= correct(here.values(), device, rest)
+            return
+        rest -= clear_doubts(here, device, rest)
+        if rest > 0:
             account.others += rest - grow([use for name, use in here.items() if name in busy], device, rest)
         else:
             account.others = max(0, account.others + rest + shrink(here.values(), device, -rest))

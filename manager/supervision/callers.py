@@ -63,7 +63,7 @@ class Callers:
     def unload_wanted(self, model: Model, now: float) -> None:
         model.forget_wants()
         model.unloaded_at = now
-        self.transitions.put_away(model, model.fixed.drain_bound, now)
+        self.transitions.put_away(model, model.fixed.drain_bound, now, "unloaded")
 
     def keep_wanted(self, model: Model, seconds: float) -> None:
         """Holds for as long as the engine that is there now, or comes next, stays awake."""

@@ -97,11 +97,14 @@ def act(transitions: Transitions, action: Action, model: Model, now: float) -> N
             transitions.start(model, place, now)
         case Wake():
             transitions.wake(model, now)
-        case Sleep(_, bed, _):
+        case Sleep(_, bed, why):
+            model.departure = why
             transitions.sleep(model, bed)
-        case Stop():
+        case Stop(_, why):
+            model.departure = why
             transitions.stop(model)
-        case Drain(_, bed, _):
+        case Drain(_, bed, why):
+            model.departure = why
             transitions.drain(model, bed, model.fixed.drain_bound, now)
         case Refuse(_, why):
             transitions.turn_away(model, Failure("insufficient_memory", f"{model.name} {why}"), now)

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 # An engine that has served, and whose end is a death and not a failed start.
 ALIVE = frozenset({ModelState.READY, ModelState.DRAINING, ModelState.SLEEPING, ModelState.ASLEEP, ModelState.WAKING})
 
+DIED = "died"
+
 ROOM_PAUSE = 1.0  # seconds until somebody who waits for memory may wait again
 
 
@@ -36,7 +38,7 @@ class Endings:
         if model.failures == 1:
             model.retry_at = now  # one death is no loop: whoever asks next does not wait for the pause
         model.end_service()
-        model.state = ModelState.STOPPING
+        model.state, model.departure = ModelState.STOPPING, DIED
         self.dismiss(model, model.holders, failure)
 
     def engine_ended(self, model: Model, failure: Failure | None, now: float) -> None:

@@ -26,6 +26,12 @@ class Learning:
         if model.state in {ModelState.READY, ModelState.DRAINING}:
             self.keep(model, model.lessons.with_peak(model.used))
             model.holds = max(model.holds, model.need)
-        elif model.state is ModelState.ASLEEP and self.ledger.is_measured(model.name) and model.holds != model.used:
+        elif model.state is ModelState.ASLEEP and self.ledger.is_measured(model.name):
+            self._measured_asleep(model)
+
+    def _measured_asleep(self, model: Model) -> None:
+        """Two that went to sleep at once are each booked with all that both keep: one of them may keep it."""
+        holds = self.ledger.most_used(model.name)
+        if holds != model.holds:
+            model.holds = holds
             self.keep(model, model.lessons.with_residue(model.used))
-            model.holds = model.used

@@ -8,12 +8,13 @@ from contract.lease import Drain, Failed, LeaseEvent, Ready
 class Lease:
     """Owned by the supervisor; the stream's handler only reads `next_event`.
 
-    `peer` is the host name of the worker that holds it.
+    `peer` is the host name of the worker that holds it; `trace` is the W3C trace context that it was opened in.
     """
 
-    def __init__(self, model: str, peer: str | None) -> None:
+    def __init__(self, model: str, peer: str | None, trace: str | None = None) -> None:
         self.model = model
         self.peer = peer
+        self.trace = trace
         self.opened_at = 0.0
         self._events: asyncio.Queue[LeaseEvent] = asyncio.Queue()
         self._last: LeaseEvent | None = None

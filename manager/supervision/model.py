@@ -45,6 +45,7 @@ class Model:
     used: int = 0
     sleep: SleepLevel | None = None
     after_drain: Bed | None = None
+    departure: str = ""  # why it drains, sleeps or ends, or last did: a few fixed words
     leases: list[Lease] = field(default_factory=list)
     turned_away: list[Lease] = field(default_factory=list)  # could not be admitted just now
     load_wanted_at: float | None = None

@@ -52,7 +52,7 @@ class Succession:
 
     def _replace(self, model: Model, fixed: Fixed, now: float) -> None:
         model.successor = fixed
-        self.transitions.put_away(model, model.fixed.drain_bound, now)
+        self.transitions.put_away(model, model.fixed.drain_bound, now, "catalogue changed")
         self.settle(model)
 
     def _remove(self, model: Model, now: float) -> None:
@@ -61,7 +61,7 @@ class Succession:
         for lease in waiting:
             lease.tell(gone(model.name))
             model.leases.remove(lease)
-        self.transitions.put_away(model, model.fixed.drain_bound, now)
+        self.transitions.put_away(model, model.fixed.drain_bound, now, "catalogue changed")
         self.settle(model)
 
     def _add(self, name: str, fixed: Fixed, now: float) -> None:

@@ -196,7 +196,7 @@ class Supervisor:
         for name in self._touched:
             model = self.models.get(name)
             if model is None:
-                self.news.forget(name)
+                self.news.forget(name, now)
             else:
                 self.news.tell_of(model, now, self.scheduler.position(name))
         self._touched.clear()
@@ -206,12 +206,12 @@ class Supervisor:
         for model in self.models.values():
             for lease in [lease for lease in model.leases if not lease.holds]:
                 lease.tell(manager_stopping())
-            self.transitions.put_away(model, self.policy.shutdown_drain, now)
+            self.transitions.put_away(model, self.policy.shutdown_drain, now, "manager stops")
 
     def _hurry(self, now: float) -> None:
         """Asked for a second time: nothing that is in flight is waited for any more, and no engine's own end."""
         for model in self.models.values():
-            self.transitions.put_away(model, 0, now)
+            self.transitions.put_away(model, 0, now, "manager stops")
             if model.engine is not None:
                 self.transitions.effects.hurry(model.engine)
 

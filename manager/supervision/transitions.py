@@ -163,8 +163,9 @@ class Transitions(Endings):
         else:
             self.stop(model)
 
-    def put_away(self, model: Model, seconds: float, now: float) -> None:
+    def put_away(self, model: Model, seconds: float, now: float, why: str) -> None:
         """Whatever it does, it ends: drained first where it is used."""
+        model.departure = why
         match model.state:
             case ModelState.FETCHING:
                 self._cancel_fetch(model)

@@ -244,6 +244,32 @@ def test_what_was_taken_for_another_that_has_left_is_given_to_the_one_that_has_i
     assert book.others == 0
 
 
+def test_two_that_settled_at_once_may_each_have_all_of_it_until_one_has_left() -> None:
+    book = Book()
+    book.moves("a", booked=4)
+    book.moves("b", booked=4)
+    book.settles("a", "b")
+    book.see(cuda_0=2)
+    assert (book.ledger.most_used("a"), book.ledger.most_used("b")) == (2, 2)
+    book.leaves("a")
+    book.see(cuda_0=2)  # it had nothing: all is the other's
+    assert (book.ledger.used("b"), book.ledger.most_used("b")) == (2, 2)
+    assert book.others == 0
+
+
+def test_what_another_program_takes_later_is_not_laid_to_one_whose_group_has_left() -> None:
+    book = Book()
+    book.moves("a", booked=4)
+    book.moves("b", booked=4)
+    book.settles("a", "b")
+    book.see(cuda_0=2)
+    book.leaves("a")
+    book.see(cuda_0=1)
+    book.see(cuda_0=9)
+    assert book.ledger.most_used("b") == 1
+    assert book.others == 8
+
+
 def test_two_sleepers_of_whom_nothing_is_known_share_what_stays() -> None:
     book = Book()
     for name in ("a", "b"):

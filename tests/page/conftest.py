@@ -6,6 +6,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.page.browser import chromium, new_tab
 from tests.page.standin import StandIn, running
 
+LOAD_MS = 120_000  # beside engines that load, a browser may be slow to begin
+
 expect.set_options(timeout=30_000)
 
 
@@ -27,6 +29,7 @@ def page(browser: BrowserContext, proxy: StandIn) -> Iterator[Page]:
     """A tab on the stand-in, which has one ready model. At the test's end it must have had no complaints."""
     with new_tab(browser) as (page, complaints):
         page.goto(proxy.url)
-        expect(page.get_by_role("status")).to_have_text("smollm2: ready")
+        state = page.get_by_role("status")
+        expect(state, f"the page told: {complaints}").to_have_text("smollm2: ready", timeout=LOAD_MS)
         yield page
         assert complaints == []
