@@ -8,6 +8,7 @@ from proxy.access.paths import is_guarded
 from proxy.gateway.asgi import App, Receive, Scope, Send
 
 WORK = "/v1/"
+EVENTS = "/v1/events"  # its stream has no end of its own
 METRICS = "/metrics"  # how a drain goes may be watched to its end
 
 
@@ -59,7 +60,7 @@ class TrafficGate:
         if self._traffic.draining and is_guarded(path) and path != METRICS:
             headers = {"retry-after": "5", "connection": "close"}
             raise ApiError(503, "draining", "The proxy is stopping; ask again in a moment.", headers=headers)
-        if path.startswith(WORK):
+        if path.startswith(WORK) and path != EVENTS:
             return self._counted(scope, receive, send)
         return self._app(scope, receive, send)  # event streams and the page end with the connection
 

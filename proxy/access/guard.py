@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from math import ceil
+from time import time
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.keyring import Grant, Keyring
 from proxy.access.paths import is_for_admins, is_guarded
 from proxy.access.rate_headers import rate_headers
+from proxy.access.signed import SIGNED, Signatures
 from proxy.access.sources import BadKeys, source_of
 from proxy.gateway.asgi import App, Message, Receive, Scope, Send, headers_of
 
@@ -18,17 +20,22 @@ class KeyGuard:
 
     A source of many bad keys is told to wait. Keys of our own making, which cannot be guessed, still open from there:
     behind one address there may be many callers. The key file's, which a person may have made up, does not.
+    An address with a signature opens by itself: no key is looked at.
     """
 
-    def __init__(self, app: App, ring: Keyring, clock: Callable[[], float]) -> None:
+    def __init__(self, app: App, ring: Keyring, signatures: Signatures, clock: Callable[[], float]) -> None:
         self._app = app
         self._ring = ring
+        self._signatures = signatures
         self._clock = clock
         self._bad = BadKeys(clock)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
         if not self._ring.is_demanded or not is_guarded(path):
+            return self._app(scope, receive, send)
+        if scope["query_string"] and self._signatures.opens(scope, time()):
+            scope[SIGNED] = True
             return self._app(scope, receive, send)
         grant = scope[GRANT] = self._identify(scope)
         if is_for_admins(path) and not grant.key.admin:

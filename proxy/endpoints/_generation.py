@@ -88,7 +88,7 @@ class Generation:
         self._body_size = body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _require_json(headers_of(scope).get(b"content-type"))
+        require_json(headers_of(scope).get(b"content-type"))
         body = await read_body(scope, receive, self._body_size)
         await self._dispatch(scope, send, peek(body), body, JSON)
 
@@ -99,7 +99,8 @@ def generation_route(path: str, services: Services, prepare: Prepare | None = No
     return Route("POST", path, Generation(dispatch, services.body_size))
 
 
-def _require_json(content_type: bytes | None) -> None:
+def require_json(content_type: bytes | None) -> None:
+    """Raises ApiError (415)."""
     if not is_json(content_type):
         message = "Send the body as 'Content-Type: application/json', in UTF-8."
         raise ApiError(415, "unsupported_media_type", message, headers=DO_NOT_RETRY)

@@ -106,6 +106,7 @@ class Stack:
             "RUNTIME": self.runtime,
             "INSTANCE": self.instance,
             "RUN_DIR": self.folder / "run",
+            "ARTIFACTS_DIR": self.folder / "artifacts",
             "TOKEN_FILE": self.folder / "run" / "token",
             "HUB_DIR": self.folder / "hub",
             "MODELS_DIR": self.models,
