@@ -1,25 +1,27 @@
 """The composition root: settings -> the application, with everything that it owns."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 from proxy.access.admission import Access
 from proxy.access.database import KeyDatabase
+from proxy.access.gate import Gate
 from proxy.access.guard import KeyGuard
 from proxy.access.host import HostGuard
-from proxy.access.key import read_key
 from proxy.access.keyring import Keyring
-from proxy.access.origin import OriginGuard
+from proxy.access.origin import guard_origin
+from proxy.access.sources import BadKeys
 from proxy.access.store import KeyStore
 from proxy.access.usage_book import UsageBook
 from proxy.access_log import AccessLog
 from proxy.catalogue_feed import CatalogueFeed
+from proxy.company import Company
 from proxy.endpoints import find_routes
 from proxy.errors import ErrorRenderer
-from proxy.gateway.asgi import App, Receive, Scope, Send
+from proxy.gateway.asgi import App, Receive, Reply, Scope, Send
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
@@ -27,33 +29,42 @@ from proxy.gateway.upstream import Address, Pool, PoolLimits
 from proxy.media.bodies import Media
 from proxy.media.decoder import Decoder
 from proxy.media.fetch import Dialler, Fetcher, resolve
-from proxy.metrics.meter import Meter
 from proxy.metrics.model_watch import ModelWatch
+from proxy.metrics.paths import PathLabels
 from proxy.metrics.report import Report
 from proxy.records import Records
 from proxy.router import Router
 from proxy.services import Services
 from proxy.settings import Settings
-from proxy.traffic import Traffic, TrafficGate
+from proxy.sharing.asking import KEYS, METRICS
+from proxy.sharing.share import Share
+from proxy.tracing import make_tracing
+from proxy.traffic import Traffic, TrafficGuard
+
+CATALOGUE_SECONDS = 2.0  # with the manager away, it listens all the same
 
 
 class Proxy:
     """The ASGI application. Its lifespan follows the manager, and closes leases and connections at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, share: Share | None = None) -> None:
         self.pool = Pool(PoolLimits())
+        self._tracing = make_tracing(settings.traces_to, settings.otlp_service)
         self.traffic = Traffic()
-        manager = Manager(self.pool, Address.parse(settings.manager_url), TokenFile(settings.token_file).read)
+        token, trace = TokenFile(settings.token_file).read, self._tracing.current_traceparent
+        manager = Manager(self.pool, Address.parse(settings.manager_url), token, trace)
         self.leases = Leases(manager.lease, manager.keep, settings.lease_limits)
-        watch, meter = ModelWatch(), Meter()
+        watch, meter = ModelWatch(), self._tracing.meter()
         self.feed = CatalogueFeed(manager, watch, settings.manager_wait)
-        ring, book = Keyring(read_key(settings.key_file) if settings.key_file else None, monotonic), UsageBook()
-        self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book)
+        company, book = Company(settings, share), UsageBook()
+        ring = Keyring(company.key, monotonic, company.limits)
+        self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book, company.spread)
         self.keys.load()
+        self.report = Report(meter, watch, self.leases, self.pool, self.traffic)
         limits = settings.media_limits
         self.media = Media(Fetcher(limits, resolve, Dialler()), Decoder(limits), limits)
         services = Services(
-            access=Access(book, monotonic),
+            access=Access(book, monotonic, company.limits),
             feed=self.feed,
             forwarder=Forwarder(self.leases, self.pool, settings.forward_limits, "the first token"),
             image_forwarder=Forwarder(self.leases, self.pool, settings.image_limits, "the picture"),
@@ -61,25 +72,27 @@ class Proxy:
             manager=manager,
             media=self.media,
             meter=meter,
-            report=Report(meter, watch, self.leases, self.pool, self.traffic),
+            report=self.report,
+            share=share,
             traffic=self.traffic,
             body_size=settings.body_size,
             upload_size=settings.upload_size,
             static_dir=settings.static_dir,
         )
-        self._log = AccessLog(sys.stdout, settings.access_log)
+        self._share = share
+        self._log = AccessLog(company.out, settings.access_log)
         routes = find_routes(services)
         self.records = Records(self._log, meter, (route.path for route in routes))
         self.routes = tuple(routes)
-        self._http = self._stack(settings, Router(routes), ring, self.records)
+        self._http = self._stack(settings, Router(routes), ring, company)
 
-    def _stack(self, settings: Settings, router: App, ring: Keyring, records: Records) -> App:
-        """Outermost last: ErrorRenderer, HostGuard, OriginGuard, KeyGuard, TrafficGate, Router."""
-        app: App = TrafficGate(router, self.traffic)
-        app = OriginGuard(KeyGuard(app, ring, monotonic))
-        return ErrorRenderer(HostGuard(app, settings.hosts), records)
+    def _stack(self, settings: Settings, router: App, ring: Keyring, company: Company) -> ErrorRenderer:
+        key_guard = KeyGuard(ring, monotonic, BadKeys(monotonic, company.bad_keys))
+        guards = (HostGuard(settings.hosts), guard_origin, key_guard, TrafficGuard(self.traffic))
+        traced = self._tracing.traced(router, PathLabels(route.path for route in self.routes))
+        return ErrorRenderer(Gate(guards, traced), self.records, self.traffic)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: Scope, receive: Receive, send: Reply) -> Awaitable[None]:
         return self._http(scope, receive, send) if scope["type"] == "http" else self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -87,16 +100,39 @@ class Proxy:
         await receive()
         follower = asyncio.create_task(self.feed.follow(), name="catalogue feed")
         keys = asyncio.create_task(self.keys.follow(), name="store of keys")
+        line = asyncio.create_task(self._stay_in_line(), name="line to the parent")
+        if self._share is not None:
+            await self._await_catalogue()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         follower.cancel()
-        await asyncio.wait((follower,))
+        line.cancel()
+        await asyncio.wait((follower, line))
         await self.keys.close(keys)
         await self.leases.close()
         await self.media.close()
         self.pool.close()
         self._log.flush()
+        await self._tracing.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _stay_in_line(self) -> None:
+        """Answer the other workers' questions, where there are any."""
+        if self._share is not None:
+            await self._share.siblings.follow({METRICS: self._tell_counts, KEYS: self._refresh_keys})
+
+    async def _tell_counts(self) -> bytes:
+        return self.report.render(None)
+
+    async def _refresh_keys(self) -> bytes:
+        await self.keys.refresh()
+        return b""
+
+    async def _await_catalogue(self) -> None:
+        """One of several listens when it is ready, and not before: readiness must not come and go with each of them."""
+        with suppress(ManagerAbsent, TimeoutError):
+            async with asyncio.timeout(CATALOGUE_SECONDS):
+                await self.feed.get()
 
 
 class TokenFile:

@@ -11,12 +11,13 @@ from proxy.gateway.manager import Manager
 from proxy.media.bodies import Media
 from proxy.metrics.meter import Meter
 from proxy.metrics.report import Report
+from proxy.sharing.share import Share
 from proxy.traffic import Traffic
 
 
 @dataclass(frozen=True)
 class Services:
-    """Made once, in `app.py`."""
+    """Made once, in `app.py`. `share`: what is held together with other workers, where there are any."""
 
     access: Access
     feed: CatalogueFeed
@@ -27,6 +28,7 @@ class Services:
     media: Media
     meter: Meter
     report: Report
+    share: Share | None
     traffic: Traffic
     body_size: int
     upload_size: int
