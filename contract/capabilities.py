@@ -34,6 +34,20 @@ ENDPOINT_TYPES: Mapping[str, frozenset[ModelType]] = MappingProxyType(
     }
 )
 
+# Whose answers come as events where a request asks for it. At all others `stream` is one more field for the engine.
+STREAMED = frozenset(
+    {
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/responses",
+        "/v1/messages",
+        "/v1/images/generations",
+        "/v1/images/edits",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+    }
+)
+
 
 def endpoints_of(types: Iterable[ModelType]) -> tuple[str, ...]:
     """The endpoints that a model of these types serves, in the table's order."""

@@ -14,7 +14,7 @@ Bound = Annotated[int, Field(ge=1, le=10**12)]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class KeyLimits(_Wire):

@@ -68,6 +68,7 @@ async def serve_on(manager: Manager, listener: socket.socket) -> None:
         server.should_exit = server.force_exit = True
         await asyncio.gather(serving, supervising, watching, return_exceptions=True)
         await manager.effects.client.aclose()
+        await manager.tracing.close()
     for task in (supervising, watching):
         if not task.cancelled():
             task.result()

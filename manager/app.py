@@ -5,7 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import httpx
 from fastapi import FastAPI
@@ -42,6 +42,7 @@ from manager.supervision.passages import Passages
 from manager.supervision.supervisor import Policy, Supervisor
 from manager.supervision.tallies import Tallies
 from manager.supervision.transitions import Transitions
+from manager.tracing import Tracing, make_tracing
 from manager.weights.hub import Hub
 from manager.weights.store import WeightsStore
 
@@ -56,6 +57,7 @@ class Manager:
     control: Control
     effects: Effects
     watch: CatalogueWatch
+    tracing: Tracing = field(default_factory=Tracing)
 
     async def adopt(self) -> None:
         """Takes over matching engines of an earlier manager, and ends all others of this instance."""
@@ -96,8 +98,8 @@ def make_manager(settings: ManagerSettings, runtime: Runtime, engines: Mapping[s
     box = Box(settings, engines, see_devices(), effects.weights)
     catalogue = parse_catalogue(read_bounded(settings.catalogue))
     fixed = fix_models(catalogue, box)
-    tallies = Tallies()
-    news = News(catalogue, Broadcast(), Passages(tallies))
+    tallies, tracing = Tallies(), make_tracing(settings.traces_to, settings.otlp_service)
+    news = News(catalogue, Broadcast(), Passages(tallies, *tracing.listeners()))
     supervisor = make_supervisor(settings, effects, box, news, events)
     supervisor.take(fixed)
     control = Control(supervisor, runtime, news.changes, events.put_nowait, tallies)
@@ -107,7 +109,7 @@ def make_manager(settings: ManagerSettings, runtime: Runtime, engines: Mapping[s
         events.put_nowait,
         settings.catalogue_poll,
     )
-    return Manager(make_app(control, read_or_make_token(settings.token_file)), control, effects, watch)
+    return Manager(make_app(control, read_or_make_token(settings.token_file)), control, effects, watch, tracing)
 
 
 def make_effects(settings: ManagerSettings, runtime: Runtime, events: asyncio.Queue[Event]) -> Effects:
@@ -121,6 +123,7 @@ def make_effects(settings: ManagerSettings, runtime: Runtime, events: asyncio.Qu
         sight=Sight(events.put_nowait, time.monotonic),
         stop_grace=settings.stop_grace,
         post=events.put_nowait,
+        traces_to=settings.engine_traces_to,
     )
 
 

@@ -20,6 +20,8 @@ from manager.specification import EngineError, EngineSpec, Found
 from manager.supervision.effects import Effects
 from manager.weights.store import WeightsStore
 
+_DRAINED_AS_TEXT = frozenset({ModelType.TEXT, ModelType.EMBEDDING, ModelType.RERANK})  # none of their answers is long
+
 
 @dataclass(frozen=True)
 class Box:
@@ -57,7 +59,7 @@ def _fix(name: str, entry: ModelEntry, box: Box) -> Fixed:
         places=(),
         idle_timeout=_timeout(entry.idle_timeout, settings.idle_timeout),
         asleep_timeout=_timeout(entry.asleep_timeout, settings.asleep_timeout),
-        drain_bound=settings.drain_text if ModelType.TEXT in entry.type else settings.drain_media,
+        drain_bound=settings.drain_text if _DRAINED_AS_TEXT.intersection(entry.type) else settings.drain_media,
         created=int(time.time()),
         here=entry.source is None or entry.is_local or box.weights.find(entry) is not None,
     )

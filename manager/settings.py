@@ -41,6 +41,11 @@ class ManagerSettings(BaseSettings):
     hub_endpoint: str | None = Field(None, validation_alias="HF_ENDPOINT")
     hub_offline: bool = Field(False, validation_alias=AliasChoices("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
 
+    # What every program that sends traces is told by; other standard variables of OpenTelemetry hold, too.
+    otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otlp_traces_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    otlp_service: str = Field("roundhouse-manager", validation_alias="OTEL_SERVICE_NAME")
+
     memory_reserve: ByteCount = 2 * 2**30  # host memory that engines never get
     gpu_memory_reserve: ByteCount = 2**29  # the same on each GPU
     memory_budget: dict[str, ByteCount] = {}  # the most that engines may have in all, by device id
@@ -57,6 +62,17 @@ class ManagerSettings(BaseSettings):
     fair_share: float = 30  # a model that was waited for stays ready at least this long
     settle: float = 10  # after a start of the manager nothing is evicted for this long
     shutdown_drain: float = 5
+
+    @property
+    def traces_to(self) -> str | None:
+        """Where spans are sent, by OTLP over HTTP; None: nowhere, and none are made."""
+        base = self.otlp_endpoint.rstrip("/") + "/v1/traces" if self.otlp_endpoint else None
+        return self.otlp_traces_endpoint or base
+
+    @property
+    def engine_traces_to(self) -> str | None:
+        """Where engines send theirs: to the same, but from containers, whose networks lead nowhere."""
+        return self.traces_to if self.runtime == "process" else None
 
     @property
     def logs_dir(self) -> Path:

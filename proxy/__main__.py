@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from proxy.access.key import KeyFileError
 from proxy.server import build_server
 from proxy.settings import Settings
+from proxy.workers.serve import CannotTogether, serve_together
 
 UNGUARDED = """\
 The proxy would be reachable from other machines ({address}) and no key is set.
@@ -26,8 +27,10 @@ def main() -> int:
     try:
         settings = Settings()
         require_safe(settings)
+        if settings.proxy_workers > 1:
+            return serve_together(settings)
         server = build_server(settings)
-    except (Refused, KeyFileError, ValidationError) as error:
+    except (Refused, KeyFileError, ValidationError, CannotTogether) as error:
         print(error, file=sys.stderr)
         return 2
     server.run()

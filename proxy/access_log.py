@@ -4,10 +4,10 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import time
 from types import MappingProxyType
-from typing import Literal, TextIO
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -41,19 +41,26 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     trace_id: str | None
 
 
-def as_line(row: Row) -> str:
+def as_lines(rows: Iterable[Row]) -> str:
+    return "".join(map(_line, rows))
+
+
+def _line(row: Row) -> str:
     _, method, path, status, seconds, request_id, model, code, _ = row
     milliseconds = f"{seconds * 1000:.1f}ms"
     return f"{method} {_text(path)} {status} {milliseconds} {request_id.decode()} {model or '-'} {code or '-'}\n"
 
 
-def as_json(row: Row) -> str:
+def as_json(rows: Iterable[Row]) -> str:
+    return _ENCODER.encode_lines(map(_entry, rows)).decode()
+
+
+def _entry(row: Row) -> Entry:
     ended, method, path, status, seconds, request_id, model, code, trace = row
-    milliseconds, name = round(seconds * 1000, 2), request_id.decode()
-    trace_id = trace_id_of(trace)
+    trace_id = trace_id_of(trace) if trace is not None else None
     traced = trace_id.decode() if trace_id is not None else None
-    entry = Entry(round(ended, 3), method, _text(path), status, milliseconds, name, model, code, traced)
-    return _ENCODER.encode(entry).decode() + "\n"
+    when, milliseconds = int(ended * 1000) / 1000, int(seconds * 100_000 + 0.5) / 100
+    return Entry(when, method, _text(path), status, milliseconds, request_id.decode(), model, code, traced)
 
 
 def _text(path: bytes) -> str:
@@ -61,13 +68,21 @@ def _text(path: bytes) -> str:
 
 
 _ENCODER = msgspec.json.Encoder()
-FORMS: Mapping[LogForm, Callable[[Row], str]] = MappingProxyType({"line": as_line, "json": as_json})
+FORMS: Mapping[LogForm, Callable[[Iterable[Row]], str]] = MappingProxyType({"line": as_lines, "json": as_json})
+
+
+class Out(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
 
 
 class AccessLog:
     """Rows gather for a moment and are written together: a system call each would cost more than the rest."""
 
-    def __init__(self, out: TextIO, form: LogForm) -> None:
+    def __init__(self, out: Out, form: LogForm) -> None:
         self._out = out
         self._form = FORMS[form]
         self._rows: list[Row] = []
@@ -90,5 +105,5 @@ class AccessLog:
     def flush(self) -> None:
         """Write what has gathered."""
         rows, self._rows = self._rows, []
-        self._out.write("".join(map(self._form, rows)))
+        self._out.write(self._form(rows))
         self._out.flush()

@@ -1,29 +1,31 @@
 """The composition root: settings -> the application, with everything that it owns."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from proxy.access.admission import Access
 from proxy.access.database import KeyDatabase
+from proxy.access.gate import Gate
 from proxy.access.guard import KeyGuard
 from proxy.access.host import HostGuard
-from proxy.access.key import read_key
 from proxy.access.keyring import Keyring
-from proxy.access.origin import OriginGuard
+from proxy.access.origin import guard_origin
 from proxy.access.signed import Signatures
+from proxy.access.sources import BadKeys
 from proxy.access.store import KeyStore
 from proxy.access.usage_book import UsageBook
 from proxy.access_log import AccessLog
 from proxy.artifacts.gallery import Gallery
 from proxy.artifacts.store import ArtifactStore
 from proxy.catalogue_feed import CatalogueFeed
+from proxy.company import Company
 from proxy.endpoints import find_routes
 from proxy.errors import ErrorRenderer
-from proxy.gateway.asgi import App, Receive, Scope, Send
+from proxy.gateway.asgi import App, Receive, Reply, Scope, Send
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
@@ -35,34 +37,43 @@ from proxy.jobs.events import EventHub
 from proxy.media.bodies import Media
 from proxy.media.decoder import Decoder
 from proxy.media.fetch import Dialler, Fetcher, resolve
-from proxy.metrics.meter import Meter
 from proxy.metrics.model_watch import ModelWatch
+from proxy.metrics.paths import PathLabels
 from proxy.metrics.report import Report
 from proxy.records import Records
 from proxy.router import Router
 from proxy.services import Services
 from proxy.settings import Settings
-from proxy.traffic import Traffic, TrafficGate
+from proxy.sharing.asking import KEYS, METRICS
+from proxy.sharing.share import Share
+from proxy.tracing import make_tracing
+from proxy.traffic import Traffic, TrafficGuard
+
+CATALOGUE_SECONDS = 2.0  # with the manager away, it listens all the same
 
 
 class Proxy:
     """The ASGI application. Its lifespan follows the manager, and closes leases and connections at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, share: Share | None = None) -> None:
         self.pool = Pool(PoolLimits())
+        self._tracing = make_tracing(settings.traces_to, settings.otlp_service)
         self.traffic = Traffic()
-        manager = Manager(self.pool, Address.parse(settings.manager_url), TokenFile(settings.token_file).read)
+        token, trace = TokenFile(settings.token_file).read, self._tracing.current_traceparent
+        manager = Manager(self.pool, Address.parse(settings.manager_url), token, trace)
         self.leases = Leases(manager.lease, manager.keep, settings.lease_limits)
-        watch, meter = ModelWatch(), Meter()
+        watch, meter = ModelWatch(), self._tracing.meter()
         self.feed = CatalogueFeed(manager, watch, settings.manager_wait)
-        ring, book = Keyring(read_key(settings.key_file) if settings.key_file else None, monotonic), UsageBook()
-        self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book)
+        company, book = Company(settings, share), UsageBook()
+        ring = Keyring(company.key, monotonic, company.limits)
+        self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book, company.spread)
         self.keys.load()
         signatures = Signatures()
         self._build_store(settings, signatures)
         keeper = self._build_jobs(settings)
+        self.report = Report(meter, watch, self.leases, self.pool, self.traffic)
         services = Services(
-            access=Access(book, monotonic),
+            access=Access(book, monotonic, company.limits),
             artifacts=self.artifacts,
             events=self.events,
             feed=self.feed,
@@ -76,17 +87,19 @@ class Proxy:
             manager=manager,
             media=self.media,
             meter=meter,
-            report=Report(meter, watch, self.leases, self.pool, self.traffic),
+            report=self.report,
+            share=share,
             traffic=self.traffic,
             body_size=settings.body_size,
             upload_size=settings.upload_size,
             static_dir=settings.static_dir,
         )
-        self._log = AccessLog(sys.stdout, settings.access_log)
+        self._share = share
+        self._log = AccessLog(company.out, settings.access_log)
         routes = find_routes(services)
         self.records = Records(self._log, meter, (route.path for route in routes))
         self.routes = tuple(routes)
-        self._http = self._stack(settings, Router(routes), ring, signatures)
+        self._http = self._stack(settings, Router(routes), ring, signatures, company)
 
     def _build_store(self, settings: Settings, signatures: Signatures) -> None:
         """What decodes, and what is kept."""
@@ -107,13 +120,15 @@ class Proxy:
         self.jobs = build_jobs(settings.job_file, keeper, engine, self.events, self.traffic, settings.job_limits)
         return keeper
 
-    def _stack(self, settings: Settings, router: App, ring: Keyring, signatures: Signatures) -> App:
-        """Outermost last: ErrorRenderer, HostGuard, OriginGuard, KeyGuard, TrafficGate, Router."""
-        app: App = TrafficGate(router, self.traffic)
-        app = OriginGuard(KeyGuard(app, ring, signatures, monotonic))
-        return ErrorRenderer(HostGuard(app, settings.hosts), self.records)
+    def _stack(
+        self, settings: Settings, router: App, ring: Keyring, signatures: Signatures, company: Company
+    ) -> ErrorRenderer:
+        key_guard = KeyGuard(ring, signatures, monotonic, BadKeys(monotonic, company.bad_keys))
+        guards = (HostGuard(settings.hosts), guard_origin, key_guard, TrafficGuard(self.traffic))
+        traced = self._tracing.traced(router, PathLabels(route.path for route in self.routes))
+        return ErrorRenderer(Gate(guards, traced), self.records, self.traffic)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: Scope, receive: Receive, send: Reply) -> Awaitable[None]:
         return self._http(scope, receive, send) if scope["type"] == "http" else self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -121,14 +136,18 @@ class Proxy:
         await receive()
         follower = asyncio.create_task(self.feed.follow(), name="catalogue feed")
         keys = asyncio.create_task(self.keys.follow(), name="store of keys")
+        line = asyncio.create_task(self._stay_in_line(), name="line to the parent")
         await self.artifacts.open()
         await self.jobs.start()
         sweeper = asyncio.create_task(self.artifacts.follow(), name="artifacts whose time is over")
+        if self._share is not None:
+            await self._await_catalogue()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         follower.cancel()
+        line.cancel()
         sweeper.cancel()
-        await asyncio.wait((follower, sweeper))
+        await asyncio.wait((follower, line, sweeper))
         await self.keys.close(keys)
         self.events.close()
         await self.jobs.close()
@@ -138,7 +157,26 @@ class Proxy:
         await self.media.close()
         self.pool.close()
         self._log.flush()
+        await self._tracing.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _stay_in_line(self) -> None:
+        """Answer the other workers' questions, where there are any."""
+        if self._share is not None:
+            await self._share.siblings.follow({METRICS: self._tell_counts, KEYS: self._refresh_keys})
+
+    async def _tell_counts(self) -> bytes:
+        return self.report.render(None)
+
+    async def _refresh_keys(self) -> bytes:
+        await self.keys.refresh()
+        return b""
+
+    async def _await_catalogue(self) -> None:
+        """One of several listens when it is ready, and not before: readiness must not come and go with each of them."""
+        with suppress(ManagerAbsent, TimeoutError):
+            async with asyncio.timeout(CATALOGUE_SECONDS):
+                await self.feed.get()
 
 
 class TokenFile:

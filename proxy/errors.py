@@ -12,28 +12,30 @@ Exception
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from http import HTTPStatus
 from time import perf_counter
 
 from contract.errors import DO_NOT_RETRY, ApiError
+from proxy.gateway.answer_head import lines_of
 from proxy.gateway.asgi import (
+    BODY,
     BODY_LATE,
     CLIENT_LEFT,
     COSTLY,
     ERROR_SHAPE,
-    HEADERS,
     REQUEST_ID,
+    START,
     App,
-    Message,
+    RawHeaders,
     Receive,
+    Reply,
     Scope,
-    Send,
+    headers_of,
 )
 from proxy.gateway.body import ClientLeft
 from proxy.gateway.headers import RequestIds
-from proxy.gateway.sse import MEDIA_TYPE
 from proxy.records import Records
+from proxy.traffic import Traffic
 
 LEFT = 499  # for the log alone
 CUT_SHORT = frozenset({"drained", "draining"})  # codes of requests that were in flight
@@ -41,50 +43,20 @@ CUT_SHORT = frozenset({"drained", "draining"})  # codes of requests that were in
 _logger = logging.getLogger("roundhouse.proxy")
 
 
-class Reply:
-    """A request's `send`: adds the request id to the answer, and knows how much of it has been sent."""
-
-    __slots__ = ("_request_id", "_send", "is_complete", "is_stream", "status")
-
-    def __init__(self, send: Send, request_id: bytes) -> None:
-        self._send = send
-        self._request_id = request_id
-        self.status = 0
-        self.is_stream = False
-        self.is_complete = False
-
-    def __call__(self, message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.is_stream = message["headers"][0][1].startswith(MEDIA_TYPE)  # all our answers name it first
-            message["headers"].append((b"x-request-id", self._request_id))
-        else:
-            self.is_complete = not message.get("more_body")
-        return self._send(message)
-
-    async def fail(self, error: ApiError) -> None:
-        """Tell the caller in the way that is left. A plain answer cut short is left so: uvicorn closes it."""
-        if not self.status:
-            await self({"type": "http.response.start", "status": error.status, "headers": headers_of(error)})
-            await self({"type": "http.response.body", "body": error.body()})
-        elif self.is_stream and not self.is_complete:
-            await self({"type": "http.response.body", "body": error.event()})
-
-
 class ErrorRenderer:
     """The outermost of the stack: every request leaves it answered and logged, and no exception leaves it."""
 
-    def __init__(self, app: App, records: Records) -> None:
+    def __init__(self, app: App, records: Records, traffic: Traffic) -> None:
         self._app = app
         self._records = records
+        self._traffic = traffic
         self._ids = RequestIds()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = scope[HEADERS] = dict(scope["headers"])
-        request_id = scope[REQUEST_ID] = self._ids.choose(headers.get(b"x-request-id"))
-        reply = Reply(send, request_id)
+    async def __call__(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         began = perf_counter()
+        request_id = scope[REQUEST_ID] = self._ids.choose(headers_of(scope).get(b"x-request-id"))
         error: ApiError | None = None
+        is_counted = self._traffic.enter(scope["path"])
         try:
             await self._app(scope, receive, reply)
         except (ApiError, ClientLeft, asyncio.CancelledError) as raised:
@@ -93,12 +65,22 @@ class ErrorRenderer:
             _logger.exception("request %s failed", request_id.decode())
             error = _fault(request_id)
         if error is not None:
-            if COSTLY in scope and _has_cost(error):
-                error.headers.update(DO_NOT_RETRY)
-            await reply.fail(scope[ERROR_SHAPE](error) if ERROR_SHAPE in scope else error)
-            self._records.record(scope, error.status, perf_counter() - began, error.code)
-        else:
-            self._records.record(scope, reply.status, perf_counter() - began, None)
+            await _tell(scope, reply, error)
+        if is_counted:
+            self._traffic.leave()
+        status, code = (reply.status, None) if error is None else (error.status, error.code)
+        self._records.record(scope, status, perf_counter() - began, code)
+
+
+async def _tell(scope: Scope, reply: Reply, error: ApiError) -> None:
+    """In the way that is left. A plain answer cut short is left so: its connection ends."""
+    if COSTLY in scope and _has_cost(error):
+        error.headers.update(DO_NOT_RETRY)
+    told = scope[ERROR_SHAPE](error) if ERROR_SHAPE in scope else error
+    if not reply.status:
+        await reply({"type": START, "status": told.status, "headers": _headers(told), "body": told.body()})
+    elif reply.is_stream and not reply.is_complete:
+        await reply({"type": BODY, "body": told.event()})
 
 
 def _told(raised: BaseException) -> ApiError:
@@ -122,10 +104,10 @@ def _fault(request_id: bytes) -> ApiError:
     return ApiError(500, "server_error", message)
 
 
-def headers_of(error: ApiError) -> list[tuple[bytes, bytes]]:
-    """The headers of an error's answer, all but the request id."""
-    own = [(name.encode(), value.encode()) for name, value in error.headers.items()]
-    return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(error.body())), *own]
+def _headers(error: ApiError) -> RawHeaders:
+    """The headers of an error's answer, but for its length and the request id."""
+    own = ((name.encode(), value.encode()) for name, value in error.headers.items())
+    return [(b"content-type", b"application/json"), *own]
 
 
 class Refusals:
@@ -142,7 +124,7 @@ class Refusals:
 
 
 def _render_raw(error: ApiError, request_id: bytes) -> bytes:
-    headers = [*headers_of(error), (b"connection", b"close"), (b"x-request-id", request_id)]
-    lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join([*lines, b"", error.body()])
+    line = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n".encode()
+    body = error.body()
+    headers = [*_headers(error), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    return line + lines_of([*headers, (b"x-request-id", request_id)]) + b"\r\n" + body

@@ -29,17 +29,18 @@ class Router:
     """Raises ApiError (404, 405) for what is not there. HEAD is served by GET; OPTIONS names the methods."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._table: dict[str, dict[str, App]] = {}
+        self._exact: dict[str, dict[str, App]] = {}
+        prefixed: dict[str, dict[str, App]] = {}
         for route in routes:
-            methods = self._table.setdefault(route.path, {})
+            prefix = route.path.removesuffix("*")
+            methods = (self._exact if prefix == route.path else prefixed).setdefault(prefix, {})
             if route.method in methods:
                 raise DuplicateRoute(f"{route.method} {route.path} is declared twice")
             methods[route.method] = route.app
-        longest_first = sorted(self._table, key=len, reverse=True)
-        self._prefixes = [path[:-1] for path in longest_first if path.endswith("*")]
+        self._prefixed = sorted(prefixed.items(), key=lambda item: len(item[0]), reverse=True)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        methods = self._find(scope)
+        methods = self._exact.get(scope["path"]) or self._find(scope)
         method = scope["method"]
         app = methods.get("GET" if method == "HEAD" else method)
         if app is not None:
@@ -51,13 +52,10 @@ class Router:
 
     def _find(self, scope: Scope) -> Methods:
         path: str = scope["path"]
-        methods = self._table.get(path)
-        if methods is not None and not path.endswith("*"):
-            return methods
-        for prefix in self._prefixes:
+        for prefix, methods in self._prefixed:
             if path.startswith(prefix) and len(path) > len(prefix):
                 scope[REST] = path[len(prefix) :]
-                return self._table[prefix + "*"]
+                return methods
         raise ApiError(404, "not_found", f"There is nothing at {path[:200]}.")
 
 

@@ -18,6 +18,7 @@ from proxy.app import Proxy
 from proxy.errors import Refusals
 from proxy.gateway.protocol import bounded
 from proxy.settings import Settings
+from proxy.sharing.share import Share
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LAST_SECONDS = 1  # for event streams, which have no end of their own
@@ -26,8 +27,9 @@ LAST_SECONDS = 1  # for event streams, which have no end of their own
 class ProxyServer(uvicorn.Server):
     """Serves one proxy on one loop."""
 
-    def __init__(self, config: uvicorn.Config, proxy: Proxy, drain: float) -> None:
+    def __init__(self, config: uvicorn.Config, proxy: Proxy, drain: float, share: Share | None) -> None:
         super().__init__(config)
+        self._share = share
         self._proxy = proxy
         self._drain = drain
         self._forced = asyncio.Event()
@@ -49,6 +51,14 @@ class ProxyServer(uvicorn.Server):
         """What is there by now stays: the collector need not look at it again with every thousand requests."""
         await super().startup(sockets)
         gc.freeze()
+        if self._share is not None:
+            self._share.siblings.serving(self.leave_port)
+
+    def leave_port(self) -> None:
+        """Finish what there is, and let the port go at once: a proxy that begins anew is to have it."""
+        self.stop()
+        for server in self.servers:
+            server.close()
 
     def stop(self) -> None:
         """Begin to stop; asked again, stop at once."""
@@ -78,9 +88,9 @@ class ProxyServer(uvicorn.Server):
                 await self.lifespan.shutdown()
 
 
-def build_server(settings: Settings) -> ProxyServer:
-    """The server, bound to nothing yet. Raises KeyFileError."""
-    proxy = Proxy(settings)
+def build_server(settings: Settings, share: Share | None = None) -> ProxyServer:
+    """The server, bound to nothing yet. `share`: it is one of several. Raises KeyFileError."""
+    proxy = Proxy(settings, share)
     config = uvicorn.Config(
         proxy,
         host=settings.proxy_host,
@@ -97,4 +107,4 @@ def build_server(settings: Settings) -> ProxyServer:
         timeout_graceful_shutdown=LAST_SECONDS,
         backlog=2048,
     )
-    return ProxyServer(config, proxy, settings.drain)
+    return ProxyServer(config, proxy, settings.drain, share)

@@ -17,12 +17,13 @@ from proxy.jobs.keeper import Keeper
 from proxy.media.bodies import Media
 from proxy.metrics.meter import Meter
 from proxy.metrics.report import Report
+from proxy.sharing.share import Share
 from proxy.traffic import Traffic
 
 
 @dataclass(frozen=True)
 class Services:
-    """Made once, in `app.py`."""
+    """Made once, in `app.py`. `share`: what is held together with other workers, where there are any."""
 
     access: Access
     artifacts: ArtifactStore
@@ -39,6 +40,7 @@ class Services:
     media: Media
     meter: Meter
     report: Report
+    share: Share | None
     traffic: Traffic
     body_size: int
     upload_size: int

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     proxy_host: str = "127.0.0.1"
     proxy_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    proxy_workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="processes that share the port")
     manager_url: str = "http://127.0.0.1:8090"
     token_file: Path = Path("run/token")
     published_at: str | None = Field(None, description="where the port is reached from; the listening host if unset")
@@ -37,6 +38,11 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), description="names, separated by commas")
     access_log: LogForm = Field("line", description="how a request is logged: for people, or as JSON")
     static_dir: Path = Path(__file__).resolve().parent.parent / "static"
+
+    # What every program that sends traces is told by; other standard variables of OpenTelemetry hold, too.
+    otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otlp_traces_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    otlp_service: str = Field("roundhouse-proxy", validation_alias="OTEL_SERVICE_NAME")
 
     head_timeout: Seconds = 10.0
     head_size: Count = 64 * 2**10
@@ -73,8 +79,8 @@ class Settings(BaseSettings):
     manager_absence: Seconds = Field(30.0, description="for a manager that went away while requests wait")
     model_wait: Seconds = Field(15 * 60.0, description="a request waits so long for its model")
     lease_linger: Seconds = 2.0
-    waiting_limit: Count = Field(512, description="requests of one model that may wait")
-    in_flight_limit: Count = Field(1024, description="requests of one model that may run")
+    waiting_limit: Count = Field(512, description="requests of one model that may wait, of each worker")
+    in_flight_limit: Count = Field(1024, description="requests of one model that may run, of each worker")
 
     first_token: Seconds = 120.0
     between_tokens: Seconds = 60.0
@@ -107,6 +113,12 @@ class Settings(BaseSettings):
         """Whether only this machine can reach the proxy."""
         host = self.published_at or self.proxy_host
         return host == "localhost" or _is_loopback(host)
+
+    @property
+    def traces_to(self) -> str | None:
+        """Where spans are sent, by OTLP over HTTP; None: nowhere, and none are made."""
+        base = self.otlp_endpoint.rstrip("/") + "/v1/traces" if self.otlp_endpoint else None
+        return self.otlp_traces_endpoint or base
 
     @property
     def connection_limits(self) -> ConnectionLimits:

@@ -1,11 +1,11 @@
 """What is in flight, and whether anything new may begin."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Mapping
 
 from contract.errors import ApiError
 from proxy.access.paths import is_guarded
-from proxy.gateway.asgi import App, Receive, Scope, Send
+from proxy.gateway.asgi import Scope
 
 WORK = "/v1/"
 EVENTS = "/v1/events"  # its stream has no end of its own
@@ -28,12 +28,17 @@ class Traffic:
     def in_flight(self) -> int:
         return self._in_flight
 
-    def enter(self) -> None:
+    def enter(self, path: str) -> bool:
+        """A request begins -> whether it counts, and must `leave`: event streams and the page end with all else."""
+        if not path.startswith(WORK) or path == EVENTS:
+            return False
         self._in_flight += 1
         if self._in_flight == 1:
             self._idle.clear()
+        return True
 
     def leave(self) -> None:
+        """A request that counts has ended."""
         self._in_flight -= 1
         if self._in_flight == 0:
             self._idle.set()
@@ -48,25 +53,13 @@ class Traffic:
             return
 
 
-class TrafficGate:
-    """Counts requests in and out. Raises ApiError (503) for a new one while draining."""
+class TrafficGuard:
+    """Raises ApiError (503) for a new request while draining."""
 
-    def __init__(self, app: App, traffic: Traffic) -> None:
-        self._app = app
+    def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        path = scope["path"]
-        if self._traffic.draining and is_guarded(path) and path != METRICS:
-            headers = {"retry-after": "5", "connection": "close"}
-            raise ApiError(503, "draining", "The proxy is stopping; ask again in a moment.", headers=headers)
-        if path.startswith(WORK) and path != EVENTS:
-            return self._counted(scope, receive, send)
-        return self._app(scope, receive, send)  # event streams and the page end with the connection
-
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._traffic.enter()
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._traffic.leave()
+    def __call__(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        if self._traffic.draining and is_guarded(scope["path"]) and scope["path"] != METRICS:
+            advice = {"retry-after": "5", "connection": "close"}
+            raise ApiError(503, "draining", "The proxy is stopping; ask again in a moment.", headers=advice)

@@ -19,7 +19,18 @@ MAY_IMPORT = {
     "images": {"contract", "images"},
 }
 # Each room of the proxy imports only the rooms below it.
-PROXY_ROOMS = ("endpoints", "chat", "jobs", "artifacts", "access", "media", "metrics", "gateway")
+PROXY_ROOMS = (
+    "endpoints",
+    "openapi",
+    "chat",
+    "jobs",
+    "artifacts",
+    "access",
+    "media",
+    "metrics",
+    "sharing",
+    "gateway",
+)
 MANAGER_ROOMS = ("supervision", "running", "scheduling", "weights", "runtimes", "engines", "box")
 CONTRACT_MAY_USE = {"pydantic", "contract"}
 REGISTRIES = re.compile(r"https?://[\w.-]*(?:pythonhosted|npmjs|debian|pypi)\.[\w.]+")

@@ -58,7 +58,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Order:
-    """All that a specification is made from."""
+    """All that a specification is made from. `traces_to` is where the engine may send spans, by OTLP over HTTP."""
 
     name: str
     entry: ModelEntry
@@ -66,6 +66,7 @@ class Order:
     weights: Weights
     placement: Placement
     inside: Inside
+    traces_to: str | None = None
 
     def specification(
         self,

@@ -30,7 +30,15 @@ ARGUMENTS: Mapping[str, ArgumentRule] = {
     "enable-prefix-caching": ArgumentRule(bool),
     "enable-chunked-prefill": ArgumentRule(bool),
     "enable-auto-tool-choice": ArgumentRule(bool),
-    "tool-call-parser": ArgumentRule(str, choices=("hermes", "llama3_json", "llama4_json", "mistral", "qwen3_coder")),
+    "tool-call-parser": ArgumentRule(
+        str,
+        choices=(
+            *("hermes", "llama3_json", "llama4_json", "mistral", "qwen3_coder"),
+            *("deepseek_v31", "glm45", "openai", "pythonic"),
+        ),
+    ),
+    # `parameter`: arguments of every tool keep to its schema, as those of tools that say `"strict": true` always do.
+    "tool-strict-level": ArgumentRule(str, choices=("auto", "function", "parameter")),
     "reasoning-parser": ArgumentRule(str, choices=("deepseek_r1", "qwen3", "glm45", "openai_gptoss")),
     "seed": ArgumentRule(int, 0, 2**32 - 1),
 }
@@ -112,8 +120,10 @@ class Vllm:
         unknown = sorted(set(entry.env) - ENVIRONMENT)
         if unknown:
             return f"env.{unknown[0]}: not allowed for vllm; allowed are {', '.join(sorted(ENVIRONMENT))}"
-        return problem_with_values("args", entry.args, ARGUMENTS) or problem_with_values(
-            "defaults", entry.defaults, DEFAULTS
+        return (
+            problem_with_values("args", entry.args, ARGUMENTS)
+            or problem_with_values("defaults", entry.defaults, DEFAULTS)
+            or _problem_with_tools(entry)
         )
 
     def specify(self, order: Order) -> EngineSpec:
@@ -129,12 +139,20 @@ class Vllm:
                 *("--served-model-name", order.name, *entry.aliases),
                 *(_cpu_arguments() if on_cpu else _cuda_arguments(order)),
                 *_defaults(entry),
+                *_traces(order),
                 *as_flags(entry.args),
             ),
             env=_environment(order),
             # On GPUs: room for the weights of all of them, which sleep in host memory.
             memory_limit=placement.memory * len(placement.devices) + (4 if on_cpu else 16) * GIB,
         )
+
+
+def _problem_with_tools(entry: ModelEntry) -> str | None:
+    """vLLM hears no call of a tool without both, and with the first alone it does not start."""
+    if bool(entry.args.get("enable-auto-tool-choice")) is ("tool-call-parser" in entry.args):
+        return None
+    return 'args: tools take both "enable-auto-tool-choice": true and the "tool-call-parser" of the model\'s family'
 
 
 def _defaults(entry: ModelEntry) -> tuple[str, ...]:
@@ -144,6 +162,11 @@ def _defaults(entry: ModelEntry) -> tuple[str, ...]:
     # vLLM's name for the bound on an answer's length is the one of generation configurations.
     named = {"max_new_tokens" if key == "max_tokens" else key: value for key, value in entry.defaults.items()}
     return ("--override-generation-config", json.dumps(named, sort_keys=True))
+
+
+def _traces(order: Order) -> tuple[str, ...]:
+    """A span for each request, as a part of the proxy's."""
+    return ("--otlp-traces-endpoint", order.traces_to) if order.traces_to is not None else ()
 
 
 def _cpu_arguments() -> tuple[str, ...]:
@@ -171,6 +194,8 @@ def _environment(order: Order) -> dict[str, str]:
         "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
         "TRITON_CACHE_DIR": f"{cache}/triton",
     }
+    if order.traces_to is not None:
+        env |= {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_SERVICE_NAME": "roundhouse-vllm"}
     if order.placement.kind is DeviceKind.CPU:
         # A quarter of the memory for the keys and values of the context, in whole GiB as vLLM wants it.
         env["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, order.placement.memory // (4 * GIB)))
@@ -178,6 +203,8 @@ def _environment(order: Order) -> dict[str, str]:
         env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         # Threads that wait give their core away: spinning, two engines on one machine all but stop each other.
         env["OMP_WAIT_POLICY"] = "passive"
+        # What eager mode leaves to compile is a sum: everybody would wait half a minute for the first log probability.
+        env["TORCH_COMPILE_DISABLE"] = "1"
     else:
         # The routes that put it to sleep exist only so. With them come others that no stranger may call: none can,
         # since an engine is reached by the manager and by its proxy, which sends it the OpenAI paths alone.

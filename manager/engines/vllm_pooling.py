@@ -13,7 +13,10 @@ from manager.engines.kind import Order, Probe
 from manager.engines.vllm import ARGUMENTS, ENVIRONMENT, Vllm
 from manager.specification import EngineSpec
 
-_OF_TEXT = {"enable-auto-tool-choice", "tool-call-parser", "reasoning-parser", "enable-chunked-prefill"}
+_OF_TEXT = {
+    *("enable-auto-tool-choice", "tool-call-parser", "tool-strict-level"),
+    *("reasoning-parser", "enable-chunked-prefill"),
+}
 POOLING_ARGUMENTS: Mapping[str, ArgumentRule] = {
     **{name: rule for name, rule in ARGUMENTS.items() if name not in _OF_TEXT},
     # What a model that was trained to write is made into; vLLM knows it of those that were not.

@@ -45,6 +45,7 @@ class Effects:
     sight: Sight
     stop_grace: float
     post: Callable[[Event], None]
+    traces_to: str | None = None  # where engines send spans, if they know how
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     # One thread: what was learned last is written last.
     _writer: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "lessons"))
@@ -108,7 +109,8 @@ class Effects:
             port = entry.port or kind.default_port
             return EngineSpec(fixed.name, kind.name, fixed.container, port, placement=placement, external=True)
         weights = self.weights.verified(entry) if entry.source is not None else Weights("", 0)
-        return kind.specify(Order(fixed.name, entry, fixed.container, weights, placement, self.runtime.inside))
+        inside = self.runtime.inside
+        return kind.specify(Order(fixed.name, entry, fixed.container, weights, placement, inside, self.traces_to))
 
     def _placement(self, fixed: Fixed, place: Place, devices: Iterable[DeviceSeen]) -> Placement:
         try:

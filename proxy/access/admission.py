@@ -5,7 +5,7 @@ from math import ceil
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.usage import Usage
-from proxy.access.allowance import Allowance, Refusal
+from proxy.access.allowance import OWN_LIMITS, Limits, Refusal
 from proxy.access.guard import GRANT
 from proxy.access.keyring import Grant
 from proxy.access.usage_book import UsageBook
@@ -20,10 +20,10 @@ class Ticket:
     `counts`: whether its engine should be asked to say what it used. `expect`: what it is taken to cost meanwhile.
     """
 
-    __slots__ = ("_book", "_grant", "_is_open", "_model", "_reserved", "counts", "expect")
+    __slots__ = ("_access", "_grant", "_is_open", "_model", "_reserved", "counts", "expect")
 
-    def __init__(self, book: UsageBook, grant: Grant | None, model: str, expect: Callable[[], Usage]) -> None:
-        self._book = book
+    def __init__(self, access: "Access", grant: Grant | None, model: str, expect: Callable[[], Usage]) -> None:
+        self._access = access
         self._grant = grant
         self._model = model
         self._is_open = grant is not None
@@ -31,9 +31,9 @@ class Ticket:
         self.counts = grant is not None and grant.key.is_stored
         self.expect = expect
 
-    def reserve(self, tokens: int) -> None:
-        """Take it from the key's allowances, which were asked before."""
-        self._reserved = tuple(each.take(tokens) for each in self._grant.allowances) if self._grant is not None else ()
+    def hold(self, reserved: tuple[int, ...]) -> None:
+        """What was taken for it of each of its key's allowances."""
+        self._reserved = reserved
 
     def settle(self, spent: Usage | None) -> None:
         """What the request cost; None: no engine worked for it."""
@@ -41,18 +41,19 @@ class Ticket:
             return
         self._is_open = False
         cost = spent or NOTHING
-        for allowance, reserved in zip(self._grant.allowances, self._reserved, strict=True):
-            allowance.settle(reserved, cost.total)
-        self._book.count(self._grant.key.id, self._model, cost)
+        if self._reserved:
+            self._access.limits.settle(self._grant.allowances, self._reserved, cost.total)
+        self._access.book.count(self._grant.key.id, self._model, cost)
 
 
 class Access:
     """Admits requests. Not one step of it waits, so no two requests can both take the last of something."""
 
-    def __init__(self, book: UsageBook, clock: Callable[[], float]) -> None:
-        self._book = book
+    def __init__(self, book: UsageBook, clock: Callable[[], float], limits: Limits = OWN_LIMITS) -> None:
+        self.book = book
+        self.limits = limits
         self._clock = clock
-        self._free = Ticket(book, None, "", Usage)
+        self._free = Ticket(self, None, "", Usage)
 
     def admit(self, scope: Scope, model: str, expect: Callable[[], Usage]) -> Ticket:
         """A request for a model, by its own name -> its ticket. Raises ApiError (403, 429).
@@ -64,18 +65,16 @@ class Access:
             return self._free
         if not grant.key.may_use(model):
             raise _out_of_scope(model)
-        ticket = Ticket(self._book, grant, model, expect)
+        ticket = Ticket(self, grant, model, expect)
         if grant.allowances:
             self._reserve(grant, ticket, expect().total)
         return ticket
 
     def _reserve(self, grant: Grant, ticket: Ticket, tokens: int) -> None:
-        now = self._clock()
-        for allowance in grant.allowances:
-            refusal = allowance.refusal(tokens, now)
-            if refusal is not None:
-                raise _limited(allowance, refusal)
-        ticket.reserve(tokens)
+        taken = self.limits.take(grant.allowances, tokens, self._clock())
+        if isinstance(taken, Refusal):
+            raise _limited(taken)
+        ticket.hold(taken)
 
 
 def owner_of(scope: Scope) -> str:
@@ -95,8 +94,8 @@ def _out_of_scope(model: str) -> ApiError:
     return ApiError(403, "model_not_allowed", message, param="model", headers=DO_NOT_RETRY)
 
 
-def _limited(allowance: Allowance, refusal: Refusal) -> ApiError:
-    whose = "This key" if allowance.holder.startswith("key") else "This key's user"
+def _limited(refusal: Refusal) -> ApiError:
+    whose = "This key" if refusal.holder.startswith("key") else "This key's user"
     wait = ceil(refusal.seconds)
     message = f"{whose} may have {refusal.what}; try again in {wait} s."
     return ApiError(429, "rate_limit_exceeded", message, headers={"retry-after": str(wait)})

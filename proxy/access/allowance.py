@@ -3,6 +3,7 @@
 Between `refusal` and `take` nothing may be awaited: that is what makes the limits exact.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.keys import KeyLimits
@@ -13,16 +14,17 @@ PAUSE = 1.0  # seconds until it is worth asking again for a place among the conc
 
 @dataclass(frozen=True)
 class Refusal:
-    """Which limit stands in the way, and for how many seconds."""
+    """Whose limit stands in the way, which, and for how many seconds."""
 
+    holder: str
     what: str
     seconds: float
 
 
 class Allowance:
-    """The limits of one holder, and how much of them is used. `buckets`: of requests and of tokens, where limited."""
+    """The limits of one holder, and how much of them is used."""
 
-    __slots__ = ("_requests", "_tokens", "buckets", "holder", "limits", "running")
+    __slots__ = ("_requests", "_tokens", "holder", "limits", "running")
 
     def __init__(self, holder: str, limits: KeyLimits, now: float) -> None:
         self.holder = holder
@@ -37,17 +39,21 @@ class Allowance:
         self.limits = limits
         self._requests = _bucket(limits.requests_per_minute, now)
         self._tokens = _bucket(limits.tokens_per_minute, now)
-        self.buckets = (self._requests, self._tokens)
+
+    @property
+    def buckets(self) -> tuple[Bucket | None, Bucket | None]:
+        """Of requests and of tokens, where limited."""
+        return self._requests, self._tokens
 
     def refusal(self, tokens: int, now: float) -> Refusal | None:
         """Why a request of so many tokens cannot begin now; None: it can, take it."""
         most = self.limits.concurrent_requests
         if most is not None and self.running >= most:
-            return Refusal(f"{most} requests at a time", PAUSE)
+            return Refusal(self.holder, f"{most} requests at a time", PAUSE)
         if self._requests is not None and (wait := self._requests.wait(1, now)):
-            return Refusal(f"{self._requests.size} requests per minute", wait)
+            return Refusal(self.holder, f"{self._requests.size} requests per minute", wait)
         if self._tokens is not None and (wait := self._tokens.wait(tokens, now)):
-            return Refusal(f"{self._tokens.size} tokens per minute", wait)
+            return Refusal(self.holder, f"{self._tokens.size} tokens per minute", wait)
         return None
 
     def take(self, tokens: int) -> int:
@@ -70,6 +76,30 @@ class Allowance:
             self._tokens.take(spent - reserved)
         else:
             self._tokens.give_back(reserved - spent)
+
+
+class Limits:
+    """How the allowances of one request are taken together, and settled. Here they are this process's own."""
+
+    def allowance(self, holder: str, limits: KeyLimits, now: float) -> Allowance:
+        """A holder's: full, or what is left of it."""
+        return Allowance(holder, limits, now)
+
+    def take(self, allowances: Sequence[Allowance], tokens: int, now: float) -> tuple[int, ...] | Refusal:
+        """What is reserved of each; or why nothing was taken of any."""
+        for allowance in allowances:
+            refusal = allowance.refusal(tokens, now)
+            if refusal is not None:
+                return refusal
+        return tuple(allowance.take(tokens) for allowance in allowances)
+
+    def settle(self, allowances: Sequence[Allowance], reserved: Sequence[int], spent: int) -> None:
+        """A request that took of them has ended: once for every `take`."""
+        for allowance, share in zip(allowances, reserved, strict=True):
+            allowance.settle(share, spent)
+
+
+OWN_LIMITS = Limits()  # it holds nothing of its own
 
 
 def _bucket(size: int | None, now: float) -> Bucket | None:

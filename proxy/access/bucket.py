@@ -18,6 +18,16 @@ class Bucket:
     def __repr__(self) -> str:
         return f"<Bucket {self._level:.1f} of {self.size}>"
 
+    @property
+    def state(self) -> tuple[float, float]:
+        """What was in it, and when: with `size`, all that there is to know of it."""
+        return self._level, self._at
+
+    def restore(self, level: float, at: float) -> None:
+        """Be as another was."""
+        self._level = level
+        self._at = at
+
     def level(self, now: float) -> float:
         """What is in it; less than 0 is a debt."""
         if now > self._at:

@@ -3,7 +3,7 @@
 import msgspec
 
 from contract.usage import Usage
-from proxy.gateway.peek import Peeked
+from proxy.gateway.peek import UNSAID, Peeked
 
 BYTES_PER_TOKEN = 3  # of a body; English prose has 4, other scripts 2 or 3
 MOST_PROMPT = 32_768  # a body that is longer holds a picture more often than that many words
@@ -13,10 +13,14 @@ MOST_CHOICES = 128
 
 def estimate_of(peeked: Peeked, size: int) -> Usage:
     """What was read of a body, and its size in bytes -> its tokens, with as many for the answer as it allows."""
-    bounds = (peeked.max_completion_tokens, peeked.max_output_tokens, peeked.max_tokens)
-    stated = [bound for raw in bounds if (bound := _whole(raw)) is not None]
-    choices = min(max(_whole(peeked.n) or 1, 1), MOST_CHOICES)
-    return Usage(min(size // BYTES_PER_TOKEN, MOST_PROMPT), (max(stated) if stated else ANSWER) * choices)
+    stated = -1
+    for raw in (peeked.max_completion_tokens, peeked.max_output_tokens, peeked.max_tokens):
+        if raw is not UNSAID and (bound := _whole(raw)) is not None and bound > stated:
+            stated = bound
+    answer = stated if stated >= 0 else ANSWER
+    if peeked.n is not UNSAID:
+        answer *= min(max(_whole(peeked.n) or 1, 1), MOST_CHOICES)
+    return Usage(min(size // BYTES_PER_TOKEN, MOST_PROMPT), answer)
 
 
 def _whole(raw: msgspec.Raw) -> int | None:

@@ -1,16 +1,16 @@
 """The key: in the Authorization header and nowhere else, on every path that is not public."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 from time import time
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.keyring import Grant, Keyring
 from proxy.access.paths import is_for_admins, is_guarded
-from proxy.access.rate_headers import rate_headers
+from proxy.access.rate_headers import rate_lines
 from proxy.access.signed import SIGNED, Signatures
 from proxy.access.sources import BadKeys, source_of
-from proxy.gateway.asgi import App, Message, Receive, Scope, Send, headers_of
+from proxy.gateway.asgi import TELLING, Scope
 
 GRANT = "roundhouse.grant"  # in the scope: the key that was sent, where one is asked for
 
@@ -23,29 +23,33 @@ class KeyGuard:
     An address with a signature opens by itself: no key is looked at.
     """
 
-    def __init__(self, app: App, ring: Keyring, signatures: Signatures, clock: Callable[[], float]) -> None:
-        self._app = app
+    def __init__(
+        self,
+        ring: Keyring,
+        signatures: Signatures,
+        clock: Callable[[], float],
+        bad_keys: BadKeys | None = None,
+    ) -> None:
         self._ring = ring
         self._signatures = signatures
         self._clock = clock
-        self._bad = BadKeys(clock)
+        self._bad = bad_keys or BadKeys(clock)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         path = scope["path"]
         if not self._ring.is_demanded or not is_guarded(path):
-            return self._app(scope, receive, send)
+            return
         if scope["query_string"] and self._signatures.opens(scope, time()):
             scope[SIGNED] = True
-            return self._app(scope, receive, send)
-        grant = scope[GRANT] = self._identify(scope)
+            return
+        grant = scope[GRANT] = self._identify(scope, headers)
         if is_for_admins(path) and not grant.key.admin:
             raise _for_admins()
-        if grant.allowances:
-            return self._limited(grant, scope, receive, send)
-        return self._app(scope, receive, send)
+        if grant.allowances:  # every answer tells what is left of them, the refusals, too
+            scope[TELLING] = lambda: rate_lines(grant.allowances, self._clock())
 
-    def _identify(self, scope: Scope) -> Grant:
-        offered = headers_of(scope).get(b"authorization")
+    def _identify(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Grant:
+        offered = headers.get(b"authorization")
         if offered is None:
             raise _unknown("Send")
         grant = self._ring.find(offered)
@@ -65,21 +69,6 @@ class KeyGuard:
             self._bad.count(source_of(scope["client"]))
             raise _unknown("That is no key of this server, or it was revoked. Send")
         return grant
-
-    async def _limited(self, grant: Grant, scope: Scope, receive: Receive, send: Send) -> None:
-        """Every answer tells what is left, the refusals, too."""
-
-        def telling(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                message["headers"] += rate_headers(grant.allowances, self._clock())
-            return send(message)
-
-        try:
-            await self._app(scope, receive, telling)
-        except ApiError as error:
-            told = rate_headers(grant.allowances, self._clock())
-            error.headers.update((name.decode(), value.decode()) for name, value in told)
-            raise
 
 
 def _unknown(what: str) -> ApiError:

@@ -1,26 +1,25 @@
 """The name that was asked for: a web page may make its visitor's browser resolve any other name to this machine."""
 
-from collections.abc import Awaitable
+from collections.abc import Mapping
+from functools import lru_cache
 
 from contract.errors import DO_NOT_RETRY, ApiError
-from proxy.gateway.asgi import App, Receive, Scope, Send, headers_of
+from proxy.gateway.asgi import Scope
 
 
 class HostGuard:
     """Raises ApiError: 400 without one Host header, 421 for a name that is not ours."""
 
-    def __init__(self, app: App, hosts: frozenset[str]) -> None:
-        self._app = app
-        self._hosts = frozenset(host.encode() for host in hosts)
+    def __init__(self, hosts: frozenset[str]) -> None:
+        names = frozenset(host.encode() for host in hosts)
+        self._is_ours = lru_cache(maxsize=64)(lambda host: _name_of(host) in names)  # most callers send the same few
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        headers = headers_of(scope)
-        host = headers.get(b"host", b"")
+    def __call__(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         if len(headers) != len(scope["headers"]):
             _refuse_doubles(scope)
-        if _name_of(host) not in self._hosts:
+        host = headers.get(b"host", b"")
+        if not self._is_ours(host):
             raise _misdirected(host)
-        return self._app(scope, receive, send)
 
 
 _ONCE = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"origin"})

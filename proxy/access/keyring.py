@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from hmac import compare_digest
 
 from contract.keys import NO_LIMITS, KeyLimits
-from proxy.access.allowance import Allowance
+from proxy.access.allowance import OWN_LIMITS, Allowance, Limits
 from proxy.access.keys import LONGEST, Key, digest_of, split_key
 
-BEARER = (b"Bearer ", b"bearer ")
+BEARER = b"bearer "
 BEARER_SIZE = 7
 FIRST_ID = "file"
 
@@ -32,8 +32,9 @@ class Keyring:
     trouble: why the store's keys cannot be told from the revoked, None while they can
     """
 
-    def __init__(self, first: str | None, clock: Callable[[], float]) -> None:
+    def __init__(self, first: str | None, clock: Callable[[], float], limits: Limits = OWN_LIMITS) -> None:
         self._clock = clock
+        self._limits = limits
         self._nobody = Key("", os.urandom(32), "", None, False, None, NO_LIMITS)
         self._first = _first_grants(first)
         self._grants: Mapping[bytes, Grant] = self._first
@@ -53,7 +54,7 @@ class Keyring:
 
         It takes the same time whether the id, the secret or both are wrong.
         """
-        text = offered[BEARER_SIZE:] if offered.startswith(BEARER) and len(offered) <= LONGEST else b""
+        text = offered[BEARER_SIZE:] if offered[:BEARER_SIZE].lower() == BEARER and len(offered) <= LONGEST else b""
         key_id, secret = split_key(text)
         grant = self._grants.get(key_id)
         key = grant.key if grant is not None else self._nobody
@@ -80,7 +81,7 @@ class Keyring:
         now = self._clock()
         found = self._allowances.get((kind, holder))
         if found is None:
-            found = self._allowances[kind, holder] = Allowance(f"{kind} {holder}", limits, now)
+            found = self._allowances[kind, holder] = self._limits.allowance(f"{kind} {holder}", limits, now)
         elif found.limits != limits:
             found.adopt(limits, now)
         return found

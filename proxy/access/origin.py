@@ -1,23 +1,17 @@
 """The page that asks: a browser tells it, and only our own page may use the interface."""
 
-from collections.abc import Awaitable
+from collections.abc import Mapping
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.paths import is_guarded
-from proxy.gateway.asgi import App, Receive, Scope, Send, headers_of
+from proxy.gateway.asgi import Scope
 
 
-class OriginGuard:
+def guard_origin(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
     """Raises ApiError (403) for a guarded path asked by a page of another host or port."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        origin = headers_of(scope).get(b"origin")
-        if origin is not None and is_guarded(scope["path"]):
-            _require_same(origin, headers_of(scope)[b"host"])
-        return self._app(scope, receive, send)
+    origin = headers.get(b"origin")
+    if origin is not None and is_guarded(scope["path"]):
+        _require_same(origin, headers[b"host"])
 
 
 def _require_same(origin: bytes, host: bytes) -> None:

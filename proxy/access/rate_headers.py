@@ -1,41 +1,46 @@
 """`x-ratelimit-*`, as the OpenAI SDK's users know them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from proxy.access.allowance import Allowance
 from proxy.access.bucket import Bucket
-from proxy.gateway.asgi import RawHeaders
-
-NAMES = tuple(
-    tuple(f"x-ratelimit-{what}-{kind}".encode() for what in ("limit", "remaining", "reset"))
-    for kind in ("requests", "tokens")
-)
 
 
-def rate_headers(allowances: Sequence[Allowance], now: float) -> RawHeaders:
+def _form(kind: bytes) -> bytes:
+    names = (b"x-ratelimit-%b-%b" % (what, kind) for what in (b"limit", b"remaining", b"reset"))
+    return b"%b: %%d\r\n%b: %%d\r\n%b: %%b\r\n" % tuple(names)
+
+
+REQUESTS, TOKENS = _form(b"requests"), _form(b"tokens")
+
+
+def rate_lines(allowances: Sequence[Allowance], now: float) -> bytes:
     """The limits of whoever asks; where a key's and its user's stand, the one of which less is left."""
-    headers: RawHeaders = []
-    for place, names in enumerate(NAMES):
-        tightest: Bucket | None = None
-        for allowance in allowances:
-            bucket = allowance.buckets[place]
-            if bucket is not None and (tightest is None or bucket.level(now) < tightest.level(now)):
-                tightest = bucket
-        if tightest is not None:
-            _tell(headers, tightest, names, now)
-    return headers
+    if len(allowances) == 1:
+        requests, tokens = allowances[0].buckets
+    else:
+        kinds = zip(*(each.buckets for each in allowances), strict=True)
+        requests, tokens = (_tightest(buckets, now) for buckets in kinds)
+    told = _tell(REQUESTS, requests, now) if requests is not None else b""
+    return told + _tell(TOKENS, tokens, now) if tokens is not None else told
 
 
-def _tell(headers: RawHeaders, bucket: Bucket, names: tuple[bytes, ...], now: float) -> None:
-    left = bucket.level(now)
-    headers.append((names[0], b"%d" % bucket.size))
-    headers.append((names[1], b"%d" % left if left > 0 else b"0"))
-    headers.append((names[2], duration(bucket.until_full(now))))
+def _tightest(buckets: Iterable[Bucket | None], now: float) -> Bucket | None:
+    limited = [bucket for bucket in buckets if bucket is not None]
+    return min(limited, key=lambda bucket: bucket.level(now), default=None)
+
+
+def _tell(form: bytes, bucket: Bucket, now: float) -> bytes:
+    size, left = bucket.size, bucket.level(now)
+    return form % (size, left if left > 0 else 0, duration(60.0 * (size - left) / size))
 
 
 def duration(seconds: float) -> bytes:
-    """Seconds -> `1m12.5s`, as OpenAI writes it: whole minutes, then seconds to the millisecond."""
-    if seconds < 59.9995:
-        return b"%gs" % round(seconds, 3)
-    minutes, rest = divmod(round(seconds, 3), 60)
-    return b"%dm%gs" % (minutes, round(rest, 3))
+    """Seconds -> `20ms`, `1.5s`, `1m12.5s`: as OpenAI writes it, to the millisecond."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds < 1000:
+        return b"%dms" % milliseconds if milliseconds else b"0s"
+    whole, milliseconds = divmod(milliseconds, 1000)
+    minutes, rest = divmod(whole, 60)
+    told = b"%dm%d" % (minutes, rest) if minutes else b"%d" % rest
+    return told + (b".%03d" % milliseconds).rstrip(b"0") + b"s" if milliseconds else told + b"s"

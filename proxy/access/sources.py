@@ -15,8 +15,9 @@ MOST_SOURCES = 10_000
 class BadKeys:
     """Counts bad keys by source. What it remembers is bounded: the source that was quiet longest is forgotten."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], per_minute: int = BAD_KEYS_PER_MINUTE) -> None:
         self._clock = clock
+        self._per_minute = per_minute
         self._sources: dict[str, Bucket] = {}
 
     @property
@@ -31,7 +32,7 @@ class BadKeys:
 
     def count(self, source: str) -> None:
         """One more bad key."""
-        bucket = self._sources.pop(source, None) or Bucket(BAD_KEYS_PER_MINUTE, self._clock())
+        bucket = self._sources.pop(source, None) or Bucket(self._per_minute, self._clock())
         self._sources[source] = bucket  # at the end: the newest
         bucket.take(1)
         if len(self._sources) > MOST_SOURCES:

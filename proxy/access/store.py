@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -31,12 +31,18 @@ _logger = logging.getLogger("roundhouse.proxy.keys")
 
 
 class KeyStore:
-    """Keeps the ring up to date, and the book written down. Its own thread does all that may block."""
+    """Keeps the ring up to date, and the book written down. Its own thread does all that may block.
 
-    def __init__(self, database: KeyDatabase, ring: Keyring, book: UsageBook) -> None:
+    `spread` has the other workers do `refresh`, where there are any, and returns when they have.
+    """
+
+    def __init__(
+        self, database: KeyDatabase, ring: Keyring, book: UsageBook, spread: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._database = database
         self._ring = ring
         self._book = book
+        self._spread = spread
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
         self._ending = asyncio.Event()
         self._complaint = ""
@@ -55,8 +61,12 @@ class KeyStore:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._ending.wait()
-            await self._look()
-            await self._write_usage()
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """See what others changed, and write down what was used, now."""
+        await self._look()
+        await self._write_usage()
 
     async def close(self, follower: asyncio.Task[None]) -> None:
         """Write down the last of the usage. `follower` runs `follow`."""
@@ -86,6 +96,7 @@ class KeyStore:
     async def list(self) -> KeyList:
         """Every key that ever was, and the key file's, with what they used until now. Raises ApiError (503)."""
         await asyncio.shield(asyncio.create_task(self._write_usage()))  # half of it would be lost with its caller
+        await self._tell_others()
         keys = await self._told(self._database.infos)
         first = (await self._told(self._first),) if self._ring.has_first else ()
         return KeyList(keys=(*first, *keys))
@@ -104,7 +115,13 @@ class KeyStore:
             message = "Without an admin's key in force nobody could use /admin/*: make one first (admin: true)."
             raise ApiError(409, "admin_key_required", message, headers=DO_NOT_RETRY) from error
         await self._look()
+        await self._tell_others()
         return info
+
+    async def _tell_others(self) -> None:
+        """Who does not hear of it sees it by itself, a moment later."""
+        if self._spread is not None:
+            await self._spread()
 
     async def _told(self, work: Callable[[], T]) -> T:
         """Work of the store, whose failure the caller is told. Raises ApiError (503)."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from contract.capabilities import ENDPOINT_TYPES
+from contract.capabilities import ENDPOINT_TYPES, STREAMED
 from contract.catalogue import ModelType
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.usage import Usage
@@ -15,6 +15,7 @@ from proxy.gateway.body import read_body
 from proxy.gateway.forward import Forwarder, Forwarding
 from proxy.gateway.headers import TRACE, is_json, trace_line, wait_of
 from proxy.gateway.keep_fields import has_keep_fields, keep_of, without_keep_fields
+from proxy.gateway.long_body import LONG, peek_long
 from proxy.gateway.peek import Peeked, peek
 from proxy.gateway.tally import Tally
 from proxy.gateway.usage_report import ASKED_FOR, asks_for_usage, with_usage_wish
@@ -47,6 +48,7 @@ class Dispatch:
         self._prepare = prepare
         self._makes_text = ModelType.TEXT in ENDPOINT_TYPES[path]
         self._tells_if_asked = path in ASKED_FOR
+        self._may_stream = path in STREAMED
         self._feed = services.feed
         self._access = services.access
         self._meter = services.meter
@@ -57,7 +59,8 @@ class Dispatch:
         if has_keep_fields(peeked):  # a form has none
             keep, body = keep_of(peeked), without_keep_fields(body)
         headers = headers_of(scope)
-        wait, trace = wait_of(headers.get(WAIT)), trace_line(headers.get(TRACE))
+        wait = wait_of(headers[WAIT]) if WAIT in headers else None
+        trace = trace_line(headers[TRACE]) if TRACE in headers else b""
         directory = self._feed.directory or await self._feed.get()
         model = scope[MODEL] = directory.choose(self._path, peeked.model)
         ticket = self._access.admit(scope, model, partial(self._expect, peeked, len(body)))
@@ -67,11 +70,11 @@ class Dispatch:
             if prepared is not None:
                 body = await prepared
             if peeked.stream and self._tells_if_asked and ticket.counts and not asks_for_usage(peeked):
-                tally.hides_usage, body = True, with_usage_wish(body)
+                tally.hides_usage, body = True, with_usage_wish(body, peeked)
             request = Forwarding(
                 model, self._line, body, scope[REQUEST_ID], tally, content_type, wait, keep, trace=trace
             )
-            if peeked.stream:
+            if peeked.stream and self._may_stream:
                 await self._forwarder.stream(request, send)
             else:
                 await self._forwarder.plain(request, send)
@@ -88,9 +91,12 @@ class Generation:
         self._body_size = body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        require_json(headers_of(scope).get(b"content-type"))
+        content_type = headers_of(scope).get(b"content-type")
+        if content_type != JSON:
+            require_json(content_type)
         body = await read_body(scope, receive, self._body_size)
-        await self._dispatch(scope, send, peek(body), body, JSON)
+        peeked = peek(body) if len(body) <= LONG else await peek_long(body)
+        await self._dispatch(scope, send, peeked, body, JSON)
 
 
 def generation_route(path: str, services: Services, prepare: Prepare | None = None, target: str | None = None) -> Route:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable
+from typing import Protocol
 
 import msgspec
 
@@ -23,6 +24,18 @@ class _FirstEvent(msgspec.Struct, gc=False):
 
 _PLAIN = msgspec.json.Decoder(_Response)
 _EVENT = msgspec.json.Decoder(_FirstEvent)
+
+
+class Memory(Protocol):
+    """Response id -> the model that made it, for the owner whose request it was."""
+
+    def remember(self, response_id: str, model: str, owner: str) -> None:
+        """An id that is another owner's stays that owner's."""
+        ...
+
+    def find(self, response_id: str, owner: str) -> str | None:
+        """The model that made an owner's response. Another owner's is as if there were none."""
+        ...
 
 
 class ResponseMemory:
@@ -58,7 +71,7 @@ class Learner:
 
     __slots__ = ("_is_done", "_memory", "_owner", "_scope", "_send")
 
-    def __init__(self, scope: Scope, send: Send, memory: ResponseMemory, owner: str) -> None:
+    def __init__(self, scope: Scope, send: Send, memory: Memory, owner: str) -> None:
         self._scope = scope
         self._send = send
         self._memory = memory

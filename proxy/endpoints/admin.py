@@ -1,16 +1,50 @@
 """The manager's verbs, relayed with its token: the page and the command line speak to the proxy alone."""
 
-from urllib.parse import parse_qs, quote
+import re
+from urllib.parse import quote
 
 from contract.errors import ApiError
+from contract.states import DeviceList, ModelList, ModelStatus
 from proxy.catalogue_feed import CatalogueFeed
+from proxy.endpoints._query import query_of, text_in, truth_in, truth_parameter
 from proxy.gateway.asgi import Receive, Scope, Send
 from proxy.gateway.manager import SILENCE, Manager
+from proxy.openapi.operation import ANYTHING, EVENTS, JSON, TEXT, Operation, Parameter, Schema, model_parameter
 from proxy.router import REST, Route
 from proxy.services import Services
 
 MOST_LINES = 10_000
+USUAL_LINES = "200"
 VERBS = {"load": "POST", "unload": "POST", "logs": "GET"}
+
+_LINES = re.compile(r"[0-9]{1,5}", re.ASCII)
+MODELS = "/admin/models/*"
+RELAYED = frozenset({"404", "405", "409"})  # the manager's own, passed on
+
+
+def _model(method: str, verb: str, summary: str, status: int, answer: Schema = ModelStatus) -> Operation:
+    path = "/admin/models/{model}" + verb
+    kind = JSON if answer is ModelStatus else "text/plain"
+    return Operation(
+        *(method, path, summary, {status: {kind: answer}}, RELAYED),
+        parameters=(model_parameter(), *(LOG_PARAMETERS if verb == "/logs" else ())),
+        route=MODELS,
+    )
+
+
+LOG_PARAMETERS = (
+    Parameter("lines", "query", "how many of the last", {"type": "integer", "minimum": 1, "maximum": MOST_LINES}),
+    truth_parameter("follow", "whether to go on"),
+)
+OPERATIONS = (
+    Operation("GET", "/admin/devices", "The devices, and what is booked of them.", {200: {JSON: DeviceList}}),
+    Operation("GET", "/admin/models", "The models as the manager sees them.", {200: {JSON: ModelList}}),
+    Operation("GET", "/admin/events", "News of the manager's, without end.", {200: {EVENTS: ANYTHING}}),
+    _model("GET", "", "One model as the manager sees it.", 200),
+    _model("GET", "/logs", "The last lines of the engine's log.", 200, TEXT),
+    _model("POST", "/load", "The model's engine is to start.", 202),
+    _model("POST", "/unload", "The model's engine is to stop.", 202),
+)
 
 
 class Relay:
@@ -39,7 +73,7 @@ class ModelRelay:
         target = f"/models/{quote(model, safe='')}" + (f"/{verb}" if verb else "")
         silence: float | None = SILENCE
         if verb == "logs":
-            query, follow = _log_query(scope["query_string"])
+            query, follow = _log_query(scope)
             target += query
             silence = None if follow else SILENCE
         await relay(self._manager, method.encode(), target.encode(), send, silence)
@@ -68,14 +102,16 @@ def _require_method(method: str, wanted: str) -> None:
         raise ApiError(405, "method_not_allowed", f"Use {wanted} here.", headers={"allow": wanted})
 
 
-def _log_query(query: bytes) -> tuple[str, bool]:
+def _log_query(scope: Scope) -> tuple[str, bool]:
     """A query, of which nothing is passed on but what is meant -> the manager's query, and whether it follows."""
-    given = parse_qs(query.decode("latin-1"))
-    lines = given.get("lines", ["200"])[-1]
-    if not (lines.isascii() and lines.isdecimal()) or not 0 < int(lines[:6]) <= MOST_LINES:
+    query = query_of(scope)
+    lines = text_in(query, "lines")
+    if lines is None:
+        lines = USUAL_LINES
+    if not _LINES.fullmatch(lines) or not 0 < int(lines) <= MOST_LINES:
         raise ApiError(400, "invalid_value", f"'lines' is a number from 1 to {MOST_LINES}.", param="lines")
-    follow = given.get("follow", ["false"])[-1] in {"true", "1"}
-    return f"?lines={int(lines[:6])}&follow={str(follow).lower()}", follow
+    follow = truth_in(query, "follow")
+    return f"?lines={int(lines)}&follow={str(follow).lower()}", follow
 
 
 def routes(services: Services) -> tuple[Route, ...]:
@@ -83,7 +119,7 @@ def routes(services: Services) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin/devices", Relay(services.manager, b"/devices")),
         Route("GET", "/admin/models", Relay(services.manager, b"/models")),
-        Route("GET", "/admin/models/*", model),
-        Route("POST", "/admin/models/*", model),
+        Route("GET", MODELS, model),
+        Route("POST", MODELS, model),
         Route("GET", "/admin/events", Relay(services.manager, b"/events")),
     )

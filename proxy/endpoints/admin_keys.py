@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from contract.errors import DO_NOT_RETRY, ApiError
-from contract.keys import KeyWish
+from contract.keys import KeyCreated, KeyInfo, KeyList, KeyWish
 from proxy.access.store import KeyStore
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.gateway.asgi import RawHeaders, Receive, Scope, Send, headers_of, respond
 from proxy.gateway.body import read_body
 from proxy.gateway.headers import is_json
+from proxy.openapi.operation import JSON as JSON_TYPE
+from proxy.openapi.operation import Operation, Parameter
 from proxy.router import REST, Route
 from proxy.services import Services
 
@@ -18,6 +20,27 @@ JSON = b"application/json"
 KEYS = "/admin/keys"
 WISH_SIZE = 256 * 2**10
 UNSEEN: RawHeaders = [(b"cache-control", b"no-store")]
+
+OPERATIONS = (
+    Operation("GET", KEYS, "Every key that was ever made.", {200: {JSON_TYPE: KeyList}}),
+    Operation(
+        "POST",
+        KEYS,
+        "A key is made; its text is told this once.",
+        {201: {JSON_TYPE: KeyCreated}},
+        errors=frozenset({"404", "409"}),
+        request={JSON_TYPE: KeyWish},
+    ),
+    Operation(
+        "DELETE",
+        f"{KEYS}/{{key_id}}",
+        "A key is revoked.",
+        {200: {JSON_TYPE: KeyInfo}},
+        errors=frozenset({"409"}),
+        parameters=(Parameter("key_id", "path", "the key's id", {"type": "string", "minLength": 1}),),
+        route=f"{KEYS}/*",
+    ),
+)
 
 
 class KeyListing:

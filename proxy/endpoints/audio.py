@@ -5,10 +5,16 @@ Whatever serves a model of type `audio` gets it; no engine takes that type by it
 
 from proxy.endpoints._form import FormGeneration
 from proxy.endpoints._generation import Dispatch
+from proxy.openapi.rows import form_row
 from proxy.router import Route
 from proxy.services import Services
 
 PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
+
+OPERATIONS = (
+    form_row(PATHS[0], "Speech as a text in its own language.", ("file",)),
+    form_row(PATHS[1], "Speech as an English text.", ("file",)),
+)
 
 
 def routes(services: Services) -> tuple[Route, ...]:

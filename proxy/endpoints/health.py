@@ -2,9 +2,25 @@
 
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.gateway.asgi import Receive, Scope, Send, respond_json
+from proxy.openapi.operation import JSON, Operation, Schema
 from proxy.router import Route
 from proxy.services import Services
 from proxy.traffic import Traffic
+
+
+def _told(status: str) -> Schema:
+    return {"type": "object", "properties": {"status": {"const": status}}, "required": ["status"]}
+
+
+OPERATIONS = (
+    Operation("GET", "/health", "Whether the process lives.", {200: {JSON: _told("ok")}}),
+    Operation(
+        "GET",
+        "/ready",
+        "Whether new requests are welcome.",
+        {200: {JSON: _told("ready")}, 503: {JSON: _told("not ready")}},
+    ),
+)
 
 
 class Readiness:

@@ -13,10 +13,16 @@ from proxy.endpoints._generation import generation_route
 from proxy.endpoints._media import media_step
 from proxy.gateway.asgi import ERROR_SHAPE, App, Receive, Scope, Send
 from proxy.gateway.media_marks import PARTS_IN_MESSAGES
+from proxy.openapi.rows import json_row
 from proxy.router import Route
 from proxy.services import Services
 
 PATHS = ("/v1/messages", "/v1/messages/count_tokens")
+
+OPERATIONS = (
+    json_row(PATHS[0], "A chat as Anthropic's clients ask for it.", is_anthropic=True),
+    json_row(PATHS[1], "How many tokens such a chat has.", is_anthropic=True),
+)
 
 KINDS: Mapping[int, str] = MappingProxyType(
     {

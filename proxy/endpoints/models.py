@@ -2,17 +2,52 @@
 
 import msgspec
 
-from contract.capabilities import endpoints_of
+from contract.capabilities import ENDPOINT_TYPES, endpoints_of
+from contract.catalogue import ModelType
 from contract.errors import ApiError
-from contract.states import ModelStatus
+from contract.states import ModelState, ModelStatus
 from proxy.access.admission import may_see
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.gateway.asgi import Receive, Scope, Send, respond_json
 from proxy.gateway.directory import Directory
+from proxy.openapi.operation import JSON, Operation, Schema, model_parameter
 from proxy.router import REST, Route
 from proxy.services import Services
 
 OWNER = "roundhouse"
+MODEL_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"const": "model"},
+        "created": {"type": "integer"},
+        "owned_by": {"const": OWNER},
+        "type": {"type": "array", "items": {"enum": [kind.value for kind in ModelType]}},
+        "endpoints": {"type": "array", "items": {"enum": list(ENDPOINT_TYPES)}},
+        "aliases": {"type": "array", "items": {"type": "string"}},
+        "state": {"enum": [state.value for state in ModelState]},
+        "phase": {"type": ["string", "null"]},
+        "reason": {"type": ["string", "null"]},
+    },
+    "required": ["id", "object", "created", "owned_by", "type", "endpoints", "aliases", "state", "phase", "reason"],
+    "additionalProperties": False,
+}
+LIST_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": MODEL_SCHEMA}},
+    "required": ["object", "data"],
+}
+OPERATIONS = (
+    Operation("GET", "/v1/models", "The models that the key may use, loaded or not.", {200: {JSON: LIST_SCHEMA}}),
+    Operation(
+        "GET",
+        "/v1/models/{model}",
+        "One model.",
+        {200: {JSON: MODEL_SCHEMA}},
+        parameters=(model_parameter(),),
+        route="/v1/models/*",
+    ),
+)
 
 
 class ModelListing:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from contract.errors import ApiError
 from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond
+from proxy.openapi.operation import BYTES, Operation, Parameter
 from proxy.router import REST, Route
 from proxy.services import Services
 
@@ -38,6 +39,19 @@ TYPES = {
     ".ttf": b"font/ttf",
     ".txt": b"text/plain; charset=utf-8",
 }
+
+TAG = Parameter("if-none-match", "header", "the `etag` of the file as it was", {"type": "string"})
+OPERATIONS = (
+    Operation("GET", "/", "The web page.", {200: {"text/html": BYTES}, 304: {}}, frozenset({"404"}), parameters=(TAG,)),
+    Operation(
+        "GET",
+        "/static/{file}",
+        "A file of the page's, which may stand in folders.",
+        {200: dict.fromkeys(sorted({kind.decode().partition(";")[0] for kind in TYPES.values()}), BYTES), 304: {}},
+        parameters=(Parameter("file", "path", "its path", {"type": "string", "minLength": 1}), TAG),
+        route="/static/*",
+    ),
+)
 
 
 class StaticFiles:

@@ -6,7 +6,7 @@ engine that was stopped has forgotten them, and is not started to say so.
 
 import re
 from collections.abc import Awaitable
-from urllib.parse import parse_qs
+from time import monotonic
 
 import msgspec
 
@@ -16,13 +16,18 @@ from proxy.access.admission import NOTHING, owner_of
 from proxy.endpoints._course import Course
 from proxy.endpoints._generation import Prepare, generation_route
 from proxy.endpoints._media import media_step
-from proxy.endpoints._remembered import Learner, ResponseMemory
+from proxy.endpoints._query import query_of, text_in, truth_in, truth_parameter
+from proxy.endpoints._remembered import Learner, Memory, ResponseMemory
+from proxy.endpoints._shared_responses import SharedResponseMemory
 from proxy.gateway.asgi import MODEL, REQUEST_ID, App, Receive, Scope, Send
 from proxy.gateway.body import read_body
 from proxy.gateway.forward import Forwarding
 from proxy.gateway.tally import Tally
+from proxy.openapi.operation import ANYTHING, EVENTS, JSON, OBJECT, Operation, Parameter
+from proxy.openapi.rows import ENGINE_ERRORS, json_row
 from proxy.router import REST, Route
 from proxy.services import Services
+from proxy.sharing.share import Share
 
 PATH = "/v1/responses"
 REST_PATH = "/v1/responses/*"
@@ -32,7 +37,35 @@ CANCEL_SIZE = 64 * 2**10
 # An engine in one of these is the one that made the response.
 ALIVE = frozenset({ModelState.READY, ModelState.DRAINING, ModelState.SLEEPING, ModelState.ASLEEP, ModelState.WAKING})
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
-_TRUE = frozenset({"true", "1"})
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+NUMBER = {"type": "string", "pattern": f"^{_NUMBER.pattern}$"}
+RESPONSE_ID = Parameter("response_id", "path", "a response's id", {"type": "string", "pattern": f"^{_ID.pattern}$"})
+OPERATIONS = (
+    json_row(PATH, "A response."),
+    Operation(
+        "GET",
+        "/v1/responses/{response_id}",
+        "A response that is remembered.",
+        {200: {JSON: OBJECT, EVENTS: ANYTHING}},
+        errors=ENGINE_ERRORS | {"405"},
+        parameters=(
+            RESPONSE_ID,
+            truth_parameter("stream", "whether as events"),
+            Parameter("starting_after", "query", "events after that number", NUMBER),
+        ),
+        route=REST_PATH,
+    ),
+    Operation(
+        "POST",
+        "/v1/responses/{response_id}/cancel",
+        "Ends a response that is being made.",
+        {200: {JSON: OBJECT}},
+        errors=ENGINE_ERRORS | {"405", "413"},
+        parameters=(RESPONSE_ID,),
+        route=REST_PATH,
+    ),
+)
 
 
 class _Previous(msgspec.Struct, gc=False):
@@ -45,7 +78,7 @@ _PREVIOUS = msgspec.json.Decoder(_Previous)
 class Making:
     """POST /v1/responses."""
 
-    def __init__(self, app: App, memory: ResponseMemory) -> None:
+    def __init__(self, app: App, memory: Memory) -> None:
         self._app = app
         self._memory = memory
 
@@ -56,7 +89,7 @@ class Making:
 class Remembered:
     """GET /v1/responses/{id} and POST /v1/responses/{id}/cancel. Raises ApiError."""
 
-    def __init__(self, services: Services, memory: ResponseMemory) -> None:
+    def __init__(self, services: Services, memory: Memory) -> None:
         self._services = services
         self._memory = memory
 
@@ -66,12 +99,12 @@ class Remembered:
             await read_body(scope, receive, CANCEL_SIZE)
         model = scope[MODEL] = await self._model_of(response_id, owner_of(scope))
         ticket = self._services.access.admit(scope, model, lambda: NOTHING)
-        tally = Tally()
         target, streams = (f"{PATH}/{response_id}/{CANCEL}", False) if is_cancel else _retrieval(response_id, scope)
         line = f"{'POST' if is_cancel else 'GET'} {target}".encode()
-        request = Forwarding(model, line, b"", scope[REQUEST_ID], tally)
+        request = Forwarding(model, line, b"", scope[REQUEST_ID], Tally())
         forwarder = self._services.forwarder
-        with Course(REST_PATH, model, ticket, tally, self._services.meter):
+        # Another tally, which stays empty: what the engine tells here was counted when the response was made.
+        with Course(REST_PATH, model, ticket, Tally(), self._services.meter):
             await (forwarder.stream(request, send) if streams else forwarder.plain(request, send))
 
     async def _model_of(self, response_id: str, owner: str) -> str:
@@ -97,12 +130,12 @@ def _split(scope: Scope) -> tuple[str, bool]:
 
 def _retrieval(response_id: str, scope: Scope) -> tuple[str, bool]:
     """The engine's path, with what is meant of the caller's query and nothing else; and whether events are wanted."""
-    given = parse_qs(scope["query_string"].decode("latin-1"))
-    if given.get("stream", ["false"])[-1].lower() not in _TRUE:
-        return f"{PATH}/{response_id}", False
-    after = given.get("starting_after", [""])[-1]
-    if after and not re.fullmatch(r"[0-9]{1,9}", after):
+    query = query_of(scope)
+    after = text_in(query, "starting_after")
+    if after is not None and not _NUMBER.fullmatch(after):
         raise ApiError(400, "invalid_value", "'starting_after' is the number of an event.", param="starting_after")
+    if not truth_in(query, "stream"):
+        return f"{PATH}/{response_id}", False
     return f"{PATH}/{response_id}?stream=true" + (f"&starting_after={int(after)}" if after else ""), True
 
 
@@ -111,7 +144,7 @@ def _unknown(response_id: str, param: str) -> ApiError:
     return ApiError(404, "response_not_found", message, param=param)
 
 
-def _own_step(memory: ResponseMemory, media: Prepare) -> Prepare:
+def _own_step(memory: Memory, media: Prepare) -> Prepare:
     """A response may only go on from one of the same owner's. Raises ApiError (404)."""
 
     def prepare(scope: Scope, body: bytes) -> Awaitable[bytes] | None:
@@ -124,8 +157,12 @@ def _own_step(memory: ResponseMemory, media: Prepare) -> Prepare:
     return prepare
 
 
+def _memory_of(share: Share | None) -> Memory:
+    return ResponseMemory() if share is None else SharedResponseMemory(share.memory.responses, monotonic)
+
+
 def routes(services: Services) -> tuple[Route, ...]:
-    memory = ResponseMemory()
+    memory = _memory_of(services.share)
     made = generation_route(PATH, services, _own_step(memory, media_step(services.media)))
     remembered = Remembered(services, memory)
     return (

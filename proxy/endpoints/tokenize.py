@@ -2,8 +2,14 @@
 
 from proxy.endpoints._generation import generation_route
 from proxy.endpoints._media import media_step
+from proxy.openapi.rows import json_row
 from proxy.router import Route
 from proxy.services import Services
+
+OPERATIONS = (
+    json_row("/v1/tokenize", "A text or a chat as tokens."),
+    json_row("/v1/detokenize", "Tokens as a text."),
+)
 
 
 def routes(services: Services) -> tuple[Route, ...]:

@@ -1,4 +1,4 @@
-"""The ASGI protocol's types, and the few things of ours that travel in a request's scope.
+"""The ASGI protocol's types, what we add to it, and the few things of ours that travel in a request's scope.
 
 scope["roundhouse.costly"]
     present where the same work must not be done twice by itself: the SDK repeats failed requests.
@@ -10,10 +10,14 @@ scope["roundhouse.model"]
     the model that serves the request, once known: for the access log.
 scope["roundhouse.request_id"]
     the id that every answer, log line and upstream request carries.
+scope["roundhouse.telling"]
+    a function that gives further header lines of the answer; it is asked when the answer's head is written.
+
+A `http.response.start` may hold the `body`: then it is the whole answer, and nothing follows it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
+from typing import Any, Protocol, cast
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,10 +32,35 @@ ERROR_SHAPE = "roundhouse.error_shape"
 HEADERS = "roundhouse.headers"
 MODEL = "roundhouse.model"
 REQUEST_ID = "roundhouse.request_id"
+TELLING = "roundhouse.telling"
+
+START = "http.response.start"
+BODY = "http.response.body"
 
 # The messages with which a request's task is cancelled.
 CLIENT_LEFT = "client_left"
 BODY_LATE = "body_late"
+
+
+class Reply(Protocol):
+    """A request's `send`, which knows how far its answer is. `status` is 0 until the answer has one."""
+
+    status: int
+    is_stream: bool
+    is_complete: bool
+
+    def __call__(self, message: Message) -> Awaitable[None]: ...
+
+
+class Done:
+    """Awaitable, and done: cheaper than a coroutine that returns at once."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return _NOTHING
+
+
+_NOTHING = cast(Generator[None, None, None], iter(()))
+DONE = Done()
 
 
 def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
@@ -40,12 +69,16 @@ def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
     return headers
 
 
-async def respond(send: Send, status: int, content_type: bytes, body: bytes, extra: RawHeaders | None = None) -> None:
+def respond(
+    send: Send, status: int, content_type: bytes, body: bytes, extra: RawHeaders | None = None
+) -> Awaitable[None]:
     """One whole answer."""
-    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *(extra or ())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    headers = [(b"content-type", content_type), *(extra or ())]
+    return send({"type": START, "status": status, "headers": headers, "body": body})
 
 
-async def respond_json(send: Send, status: int, body: bytes) -> None:
-    await respond(send, status, b"application/json", body)
+def respond_json(send: Send, status: int, body: bytes) -> Awaitable[None]:
+    return send({"type": START, "status": status, "headers": JSON_HEADERS, "body": body})
+
+
+JSON_HEADERS = ((b"content-type", b"application/json"),)

@@ -1,17 +1,17 @@
 """One connection to an upstream server: a request out, an answer in, then the next."""
 
 import asyncio
-import fcntl
-import struct
-import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import cast
 
 from proxy.gateway.answer import Answer
+from proxy.gateway.asgi import DONE
 from proxy.gateway.deadline import Deadline
+from proxy.gateway.unacknowledged import unacknowledged
 from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeout, NotSent, UpstreamError
 
+JOINED = 64 * 2**10  # bytes of a body up to which one write is faster than two
 BUFFER_LIMIT = 256 * 2**10  # unread bytes of an answer at which the server is made to wait
 
 
@@ -47,13 +47,15 @@ class Connection(asyncio.Protocol):
 
     # The exchange
 
-    def start(self, request: tuple[bytes, ...]) -> None:
-        """Send a request: its head and its body."""
+    def start(self, head: bytes, body: bytes) -> None:
+        """Send a request."""
         self._answer.reset()
-        self._until = Until.HEAD
         self._exchanges += 1
-        self._sent = sum(map(len, request))
-        self._transport.writelines(request)
+        self._sent = len(head) + len(body)
+        if len(body) <= JOINED:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
 
     @property
     def status(self) -> int:
@@ -66,58 +68,68 @@ class Connection(asyncio.Protocol):
     @property
     def content_type(self) -> bytes:
         """The media type of the answer, lower case, without parameters."""
-        return self._answer.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        value = self._answer.headers.get(b"content-type", b"")
+        return value.partition(b";")[0].strip().lower()
 
     async def head(self, seconds: float | None) -> None:
         """Wait until the status is known. Raises UpstreamError."""
         await self._wait(Until.HEAD, seconds)
+        self._require(Until.HEAD)
 
     async def read(self, seconds: float | None) -> bytes:
         """What has come of the body, at least a byte; b"" at its end. Raises UpstreamError."""
         await self._wait(Until.DATA, seconds)
+        self._require(Until.DATA)
         data = self._answer.take()
-        self._resume()
+        if self._paused:
+            self._resume()
         return data
 
     async def read_all(self, seconds: float, bound: int) -> bytes:
         """The whole body, `bound` bytes at most. Raises UpstreamError."""
         self._bound = bound
-        self._resume()
+        if self._paused:
+            self._resume()
         await self._wait(Until.END, seconds)
+        self._require(Until.END)
         if self._answer.buffered > bound:
             raise AnswerInvalid(f"the answer is larger than {bound} bytes")
         return self._answer.take()
 
-    async def _wait(self, until: Until, seconds: float | None) -> None:
+    def _wait(self, until: Until, seconds: float | None) -> Awaitable[None]:
+        """Until it is there, or will never be: see `_require`."""
         self._until = until
-        if not self._is_satisfied() and self._error is None:
-            if seconds is not None:
-                self._deadline.set(seconds)
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-                self._deadline.clear()
-        if self._error is not None and not self._is_satisfied():
+        if self._is_satisfied(until) or self._error is not None:
+            return DONE
+        if seconds is not None:
+            self._deadline.set(seconds)
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
+
+    def _require(self, until: Until) -> None:
+        """The end of a wait. Raises what ended it."""
+        self._waiter = None
+        self._deadline.clear()
+        if self._error is not None and not self._is_satisfied(until):
             raise self._error
 
-    def _is_satisfied(self) -> bool:
+    def _is_satisfied(self, until: Until) -> bool:
         answer = self._answer
         if answer.is_complete:
             return True
-        if self._until is Until.END:
+        if until is Until.END:
             return answer.buffered > self._bound
-        return answer.has_head if self._until is Until.HEAD else bool(answer.chunks)
+        return answer.has_head if until is Until.HEAD else bool(answer.chunks)
 
     def _resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
+        self._paused = False
+        self._transport.resume_reading()
 
     def _wake(self) -> None:
         waiter = self._waiter
-        if waiter is not None and not waiter.done() and (self._error is not None or self._is_satisfied()):
+        if waiter is None or waiter.done():
+            return
+        if self._error is not None or self._is_satisfied(self._until):
             waiter.set_result(None)
 
     def _fail(self, error: UpstreamError) -> None:
@@ -186,14 +198,4 @@ class Connection(asyncio.Protocol):
     def _is_unread(self) -> bool:
         """Whether the server can have read nothing: a reused connection, and not one byte acknowledged."""
         unread = self._exchanges > 1 and not self._answer.is_begun
-        return unread and _unacknowledged(self._transport) >= self._sent
-
-
-def _unacknowledged(transport: asyncio.Transport) -> int:
-    """Bytes written that the other side's kernel has not confirmed; -1 where the system does not tell."""
-    try:
-        answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
-    except OSError:
-        return -1
-    queued: int = struct.unpack("i", answer)[0]
-    return queued + transport.get_write_buffer_size()
+        return unread and unacknowledged(self._transport) >= self._sent

@@ -16,13 +16,14 @@ from proxy.gateway.usage_report import usage_of
 MESSAGE_LIMIT = 2000
 
 NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
+JSON = b"application/json"
 _SPENT: Mapping[bytes, bytes] = MappingProxyType({b"x-should-retry": b"false"})
 _DECODER = msgspec.json.Decoder()
 
 
 def require_json(content_type: bytes, body: bytes) -> Usage | None:
     """A good answer must be what it says it is -> what it says that it used. Raises ApiError (502)."""
-    if content_type != b"application/json":
+    if content_type != JSON:
         raise _garbage(f"it is '{_text(content_type)}' and not JSON")
     try:
         usage = usage_of(body)

@@ -3,7 +3,7 @@
 from time import perf_counter
 
 from proxy.gateway import engine_answers, sse
-from proxy.gateway.asgi import Send
+from proxy.gateway.asgi import BODY, Send
 from proxy.gateway.connection import Connection
 from proxy.gateway.heartbeat import Heartbeat
 from proxy.gateway.limits import ForwardLimits
@@ -19,14 +19,14 @@ class EventRelay:
 
     __slots__ = ("_heartbeat", "_limits", "_send", "_tally")
 
-    def __init__(self, send: Send, heartbeat: Heartbeat, limits: ForwardLimits, tally: Tally) -> None:
+    def __init__(self, send: Send, heartbeat: Heartbeat, limits: ForwardLimits) -> None:
         self._send = send
-        self._tally = tally
         self._heartbeat = heartbeat
         self._limits = limits
 
-    async def run(self, answer: Connection) -> None:
+    async def run(self, answer: Connection, tally: Tally) -> None:
         """To the stream's end. Raises ApiError for what the engine says, UpstreamError for what becomes of it."""
+        self._tally = tally
         data = await answer.read(self._limits.first_token)
         if answer.status != 200:
             self._tally.is_refused = True
@@ -82,4 +82,4 @@ class EventRelay:
         if events and (events := self._tally.take(events)):
             if self._heartbeat.is_waiting:
                 await self._heartbeat.stop()
-            await self._send({"type": "http.response.body", "body": events, "more_body": True})
+            await self._send({"type": BODY, "body": events, "more_body": True})

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from proxy.gateway import engine_answers, engine_errors
-from proxy.gateway.asgi import Send, respond_json
+from proxy.gateway.asgi import BODY, Send, respond_json
 from proxy.gateway.connection import Connection
 from proxy.gateway.event_relay import EventRelay
 from proxy.gateway.headers import engine_head
@@ -24,7 +24,7 @@ from proxy.gateway.upstream import Pool
 from proxy.gateway.upstream_errors import AnswerLost, NotSent, UpstreamError
 
 T = TypeVar("T")
-Use = Callable[[Connection], Awaitable[T]]
+Use = Callable[[Connection, Tally], Awaitable[T]]
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.5
@@ -56,15 +56,15 @@ class Forwarder:
 
     async def plain(self, request: Forwarding, send: Send) -> None:
         """The answer is collected whole before its status is written. Raises ApiError."""
-        await respond_json(send, 200, await self._offer(request, partial(self._collect, request.tally)))
+        await respond_json(send, 200, await self._offer(request, self._collect))
 
     async def stream(self, request: Forwarding, send: Send) -> None:
         """Events pass as they come. Before the first, a failure still has its status. Raises ApiError."""
         limits = self._limits
         progress = partial(self._leases.progress, request.model, self._awaited)
         async with Heartbeat(send, limits.heartbeat_after, limits.heartbeat_every, progress) as heartbeat:
-            await self._offer(request, EventRelay(send, heartbeat, limits, request.tally).run)
-        await send({"type": "http.response.body", "body": b""})
+            await self._offer(request, EventRelay(send, heartbeat, limits).run)
+        await send({"type": BODY, "body": b""})
 
     async def ask(self, request: Forwarding, use: Use[T]) -> T:
         """The answer is read by `use`, which may be called again as long as no engine takes the request.
@@ -73,7 +73,7 @@ class Forwarder:
         """
         return await self._offer(request, use)
 
-    async def _collect(self, tally: Tally, answer: Connection) -> bytes:
+    async def _collect(self, answer: Connection, tally: Tally) -> bytes:
         body = await answer.read_all(self._limits.plain, self._limits.answer_size)
         if answer.status != 200:
             tally.is_refused = True
@@ -93,15 +93,14 @@ class Forwarder:
         """Lease and connection of one request. Foreign exceptions end here, but NotSent. Raises ApiError."""
         hold = self._leases.hold(request.model, request.wait, request.keep)
         async with hold as address:
-            size = len(request.body)
-            what = (request.line, address.authority, request.content_type, size, request.request_id)
-            head = engine_head(*what, trace=request.trace)
+            tally, body = request.tally, request.body
+            what = (request.line, address.authority, request.content_type, len(body), request.request_id)
             try:
-                async with self._pool.exchange(address, head, request.body) as answer:
-                    request.tally.is_sent = True
-                    return await use(answer)
+                async with self._pool.exchange(address, engine_head(*what, request.trace), body) as answer:
+                    tally.is_sent = True
+                    return await use(answer, tally)
             except NotSent:
-                request.tally.is_sent = False
+                tally.is_sent = False
                 raise
             except AnswerLost as error:
                 raise engine_errors.died(await hold.cause(CAUSE_SECONDS)) from error

@@ -46,8 +46,8 @@ def request_head(method: bytes, target: bytes, authority: bytes, headers: Mappin
     return b"".join(lines)
 
 
-def engine_head(
-    line: bytes, authority: bytes, content_type: bytes, length: int, request_id: bytes, *, trace: bytes = b""
+def engine_head(  # noqa: PLR0917
+    line: bytes, authority: bytes, content_type: bytes, length: int, request_id: bytes, trace: bytes = b""
 ) -> bytes:
     """The head of a request to an engine: the hot path's own, in one step. All parts are ours; `line` is `POST /x`."""
     return (b"%b HTTP/1.1\r\nhost: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n") % (
@@ -69,7 +69,7 @@ def trace_id_of(value: bytes | None) -> bytes | None:
 def trace_line(value: bytes | None) -> bytes:
     """The value of a request's `traceparent` -> the line that hands it on; nothing where it is not valid.
 
-    We make no spans, and so do as the standard asks: the caller's span is the engine's parent.
+    The caller's span is the engine's parent, as the standard asks of who makes none; `proxy/otlp.py` makes some.
     """
     return b"traceparent: %b\r\n" % value if value is not None and trace_id_of(value) is not None else b""
 

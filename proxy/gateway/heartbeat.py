@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from proxy.gateway import sse
-from proxy.gateway.asgi import Send
+from proxy.gateway.asgi import BODY, START, Send
 
 STREAM_HEADERS = ((b"content-type", sse.MEDIA_TYPE), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
@@ -59,10 +59,10 @@ class Heartbeat:
     async def _beat(self) -> None:
         await self._start()
         while True:
-            await self._send({"type": "http.response.body", "body": sse.comment(self._progress()), "more_body": True})
+            await self._send({"type": BODY, "body": sse.comment(self._progress()), "more_body": True})
             await asyncio.sleep(self._every)
 
     async def _start(self) -> None:
         if not self._started:
-            await self._send({"type": "http.response.start", "status": 200, "headers": list(STREAM_HEADERS)})
+            await self._send({"type": START, "status": 200, "headers": STREAM_HEADERS})
             self._started = True

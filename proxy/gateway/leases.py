@@ -1,12 +1,13 @@
 """`async with leases.hold(model) as address`: the model is ready, and stays so for the length of the block."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from types import TracebackType
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.gateway import lease_errors
+from proxy.gateway.asgi import DONE
 from proxy.gateway.keeping import TellKeep
 from proxy.gateway.lease import Lease, OpenStream
 from proxy.gateway.limits import LeaseLimits
@@ -118,13 +119,15 @@ class Hold:
             error.headers.update(DO_NOT_RETRY)  # whoever says how long it waits asks again when it wants to
         return error
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> Awaitable[None]:
         self._lease.leave(self)
-        cut = self._reason is not None and self._task is not None and self._task.uncancel() == 0
-        if cut and self._reason is not None and kind is asyncio.CancelledError:
-            raise self._reason from error
+        if self._reason is not None:
+            is_cut = self._task is not None and self._task.uncancel() == 0
+            if is_cut and kind is asyncio.CancelledError:
+                raise self._reason from error
+        return DONE
 
     async def cause(self, seconds: float) -> str | None:
         """Why the engine under this request died, if the manager says so within `seconds`."""

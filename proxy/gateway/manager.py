@@ -12,7 +12,7 @@ from contract.errors import DO_NOT_RETRY, ApiError, Origin
 from contract.keep import KeepWish
 from contract.lease import HEARTBEAT_SECONDS, LeaseEvent, decode_event
 from proxy.gateway.connection import Connection
-from proxy.gateway.headers import request_head
+from proxy.gateway.headers import TRACE, request_head
 from proxy.gateway.upstream import Address, Pool
 from proxy.gateway.upstream_errors import UpstreamError
 
@@ -31,12 +31,16 @@ class ManagerAbsent(ApiError):
 
 
 class Manager:
-    """A client of the manager's HTTP interface. `token` is asked for at every request: it may appear late."""
+    """A client of the manager's HTTP interface. `token` is asked for at every request: it may appear late.
 
-    def __init__(self, pool: Pool, address: Address, token: Callable[[], str]) -> None:
+    `trace` is asked for the `traceparent` of what is being done; it gives nothing where no trace is kept.
+    """
+
+    def __init__(self, pool: Pool, address: Address, token: Callable[[], str], trace: Callable[[], bytes]) -> None:
         self._pool = pool
         self._address = address
         self._token = token
+        self._trace = trace
         self._peer = socket.gethostname().encode()
 
     @asynccontextmanager
@@ -60,6 +64,9 @@ class Manager:
             b"x-roundhouse-peer": self._peer,
             b"content-length": b"%d" % len(body),
         }
+        trace = self._trace()
+        if trace:
+            headers[TRACE] = trace
         return {**headers, b"content-type": b"application/json"} if body else headers
 
     @asynccontextmanager

@@ -18,11 +18,20 @@ def holds_media(body: bytes, least_lists: int = PARTS_ANYWHERE, *, anthropic: bo
 
     `least_lists` is how many lists a body of this endpoint has that holds a part.
     """
-    return body.count(b"[") >= least_lists and (
+    return _has_lists(body, least_lists) and (
         _is_marked(body)
         or (anthropic and _ANTHROPIC_MARK in body)
         or (b"\\" in body and b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None)
     )
+
+
+def _has_lists(body: bytes, least: int) -> bool:
+    at = -1
+    for _ in range(least):
+        at = body.find(b"[", at + 1)
+        if at < 0:
+            return False
+    return True
 
 
 def _is_marked(body: bytes) -> bool:

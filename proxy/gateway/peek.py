@@ -18,6 +18,9 @@ _ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
 _FIELD = re.compile(r"at `\$\.([A-Za-z_]+)")
 
 
+UNSAID = msgspec.Raw()  # a raw field that the body does not have
+
+
 class Peeked(msgspec.Struct, frozen=True, gc=False):
     """What we read of a request. A field that may only be null is a field that nobody may send.
 
@@ -26,11 +29,11 @@ class Peeked(msgspec.Struct, frozen=True, gc=False):
 
     model: str | None = None
     stream: bool | None = None
-    stream_options: msgspec.Raw = msgspec.Raw()
-    max_tokens: msgspec.Raw = msgspec.Raw()
-    max_completion_tokens: msgspec.Raw = msgspec.Raw()
-    max_output_tokens: msgspec.Raw = msgspec.Raw()
-    n: msgspec.Raw = msgspec.Raw()
+    stream_options: msgspec.Raw = UNSAID
+    max_tokens: msgspec.Raw = UNSAID
+    max_completion_tokens: msgspec.Raw = UNSAID
+    max_output_tokens: msgspec.Raw = UNSAID
+    n: msgspec.Raw = UNSAID
     keep_alive: int | float | str | msgspec.UnsetType | None = msgspec.UNSET
     ttl: int | msgspec.UnsetType | None = msgspec.UNSET
     api_base: None = None
@@ -56,21 +59,28 @@ _DECODER = msgspec.json.Decoder(Peeked)
 
 def peek(body: bytes) -> Peeked:
     """The body of a request -> what we read of it. Raises ApiError (400), with the field in `param`."""
-    try:
-        peeked = _DECODER.decode(body)
-        if not body.isascii():
-            body.decode()  # the scan skips over strings that it does not read
-    except msgspec.ValidationError as error:
-        raise _wrong_field(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _refusal(f"The body is not valid JSON in UTF-8: {_reason(error)}.") from error
-    except RecursionError as error:
-        raise _too_deep() from error
+    peeked = decode(body)
+    if not body.isascii():  # the scan skips over strings that it does not read
+        _refuse_other_text(body)
     if b"\\" in body and b"\\u0000" in body:  # the first is found many times faster, and seldom there
         _refuse_nul(body)
     if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT:
         _refuse_depth(body)
     return peeked
+
+
+def decode(body: bytes) -> Peeked:
+    """The native scan alone. Raises ApiError (400)."""
+    try:
+        return _DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        raise _wrong_field(str(error)) from error
+    except msgspec.DecodeError as error:
+        raise _refusal(f"The body is not valid JSON in UTF-8: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise not_utf8() from error
+    except RecursionError as error:
+        raise too_deep() from error
 
 
 def _wrong_field(reason: str) -> ApiError:
@@ -83,14 +93,17 @@ def _wrong_field(reason: str) -> ApiError:
     return ApiError(400, "invalid_type", f"'{field}': {reason.partition(' - at ')[0]}.", param=field)
 
 
-def _reason(error: Exception) -> str:
-    return "a byte that is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+def _refuse_other_text(body: bytes) -> None:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise not_utf8() from error
 
 
 def _refuse_nul(body: bytes) -> None:
     # An escaped backslash before it makes `u0000` plain text.
     if b"\\u0000" in body.replace(rb"\\", b""):
-        raise _refusal("The body holds the character U+0000; leave it out.")
+        raise nul_refused()
 
 
 def _refuse_depth(body: bytes) -> None:
@@ -101,10 +114,18 @@ def _refuse_depth(body: bytes) -> None:
     for _ in range(DEPTH_LIMIT):
         nesting = nesting.replace(b"[]", b"")
     if nesting:
-        raise _too_deep()
+        raise too_deep()
 
 
-def _too_deep() -> ApiError:
+def not_utf8() -> ApiError:
+    return _refusal("The body is not valid JSON in UTF-8: a byte that is not UTF-8.")
+
+
+def nul_refused() -> ApiError:
+    return _refusal("The body holds the character U+0000; leave it out.")
+
+
+def too_deep() -> ApiError:
     return _refusal(f"The body is nested deeper than {DEPTH_LIMIT} levels.")
 
 

@@ -1,197 +1,173 @@
-"""uvicorn's HTTP/1.1 protocol, bounded: it takes heads of any size, waits for ever, and keeps working for the gone.
+"""One caller's connection, as uvicorn's server holds it.
 
-- a head within `head` seconds, `head_size` bytes, `header_count` headers and a URL of `url_size` bytes, or an error
-  in the OpenAI shape and the connection closed
-- a body that stops coming for `body` seconds has its request's task cancelled, too, with another message
-- a caller that leaves has its request's task cancelled, in whatever it waits for
+uvicorn's own protocol takes heads of any size, waits for ever, and keeps working for the gone. Here:
+
+- what is no request within its bounds gets an error in the OpenAI shape, and its connection is closed
+- a body that stops coming has its request's task cancelled with BODY_LATE
+- a caller that leaves has its request's task cancelled with CLIENT_LEFT, in whatever it waits for
 - a caller that does not read is cut off after `write` seconds
 """
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from contract.errors import ApiError
-from proxy.gateway import protocol_errors
-from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, App
+from proxy.gateway.answer_head import HeadLines
+from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, Receive, Reply, Scope
+from proxy.gateway.cycle import Cycle
 from proxy.gateway.deadline import Deadline
 from proxy.gateway.limits import ConnectionLimits
-from proxy.gateway.reply_transport import ReplyTransport
+from proxy.gateway.request_reader import Phase, RequestReader
 
 LINGER_SECONDS = 2.0
+PIPELINE = 16  # requests before their turn at which no more are read
+
+Application = Callable[[Scope, Receive, Reply], Coroutine[Any, Any, None]]
 
 
-class HeadRefused(Exception):
-    """Raised into the parser, which stops there."""
+class CallerProtocol(RequestReader):
+    """`bounded` gives the class its limits. The server makes it, counts its tasks, and asks it to `shutdown`."""
 
-
-class BoundedProtocol(HttpToolsProtocol):
-    """One caller's connection. `bounded` gives the class its limits."""
-
-    limits = ConnectionLimits()
     render: Callable[[ApiError], bytes]
+    lines: HeadLines
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._loop = _loop or asyncio.get_running_loop()
+        super().__init__(self._loop)
+        self._app: Application = config.loaded_app
+        self._keep_alive = config.timeout_keep_alive
+        self._server = server_state
+        self._write_deadline = Deadline(self._loop, self._abort)
+        self.unread: asyncio.Event | None = None
+        self._answering: Cycle | None = None
+        self._task: asyncio.Task[None]  # which answers it
+        self._queue: deque[tuple[Cycle, Scope]] = deque()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._running: asyncio.Task[None] | None = None
-        self._refusal: ApiError | None = None
-        self._read_deadline = Deadline(self.loop, self._late)
-        self._write_deadline = Deadline(self.loop, transport.abort)
-        self._begun = False
-        self._lingering = False
-        self._in_head = True
-        self._head_seen = 0
-        self._fed = 0
-        self._read_deadline.set(self.limits.head)
-        self._head_is_timed = True
+        self._server.connections.add(self)  # type: ignore[arg-type]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._read_deadline.close()
-        self._write_deadline.close()
         super().connection_lost(exc)
-        if self._running is not None and not self._running.done():
-            self._running.cancel(CLIENT_LEFT)
+        self._server.connections.discard(self)
+        self._write_deadline.close()
+        self._queue.clear()
+        self.resume_writing()
+        if self._answering is not None:
+            self._answering.leave()
+            self._task.cancel(CLIENT_LEFT)
 
-    # The head's bounds
+    def shutdown(self) -> None:
+        """The server stops: what is being answered is the last."""
+        self._queue.clear()
+        if self._answering is None:
+            self.transport.close()
+        else:
+            self._answering.keep_alive = False
 
-    def data_received(self, data: bytes) -> None:
-        if self._lingering:
-            return
-        self._begun = True
-        self._fed = len(data)
-        if self._in_head:
-            self._head_seen += self._fed
-        super().data_received(data)
-        if self._in_head:
-            self._bound_head()
-        elif self.cycle is not None and not self._lingering:
-            self._bound_rest(self.cycle)
+    # What the caller sends
 
-    def _bound_rest(self, cycle: RequestResponseCycle) -> None:
-        if cycle.more_body:
+    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool) -> Cycle:
+        cycle = Cycle(self, scope, keep_alive, awaits_continue)
+        if self._answering is None:
+            self._answer(cycle, scope)
+        else:
+            self._queue.append((cycle, scope))
+            if len(self._queue) > PIPELINE:
+                self.transport.pause_reading()
+        return cycle
+
+    def late(self) -> None:
+        if self._phase is not Phase.BODY:
+            self._abort()
+        elif self._request is self._answering:
+            self._task.cancel(BODY_LATE)
+        else:  # it is not its turn yet
             self._read_deadline.set(self.limits.body)
-        elif cycle.response_complete:  # line ends between requests, which are none
-            self._read_deadline.set(self.limits.head)
 
-    def _bound_head(self) -> None:
-        """The head is not whole with these bytes: most come in one piece and need no deadline."""
-        if self._head_seen > self.limits.head_size:
-            self._refusal = self._refusal or protocol_errors.head_too_large(self.limits)
-            self.send_400_response("")
-        elif not self._head_is_timed:
-            self._head_is_timed = True
-            self._read_deadline.set(self.limits.head)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
-        self._head_seen = self._fed
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-        if len(self.url) > self.limits.url_size:
-            self._refuse(protocol_errors.url_too_long(self.limits))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # As uvicorn's, which is not called: this runs for every header of every request.
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
-        if len(self.headers) > self.limits.header_count:
-            self._refuse(protocol_errors.head_too_large(self.limits))
-
-    def on_headers_complete(self) -> None:
-        if self._head_seen > self.limits.head_size and _size_of(self.headers) > self.limits.head_size:
-            self._refuse(protocol_errors.head_too_large(self.limits))
-        self._in_head = False
-        self._head_is_timed = False
-        self._read_deadline.clear()
-        super().on_headers_complete()
-        cycle = self.cycle
-        cycle.on_response = partial(self._answered, cycle)
-        if cycle.scope["method"] != "HEAD":  # whose head nothing follows
-            cycle.transport = ReplyTransport(self.transport, cycle, self.linger)  # type: ignore[assignment]
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._read_deadline.clear()
-        self.flow.resume_reading()  # a paused connection would not show that the caller leaves
-
-    def _refuse(self, error: ApiError) -> None:
-        self._refusal = error
-        raise HeadRefused
-
-    def _late(self) -> None:
-        if self._lingering or not self._begun:
-            self.transport.abort()
-        elif self._in_head:
-            self._refusal = protocol_errors.head_late(self.limits)
-            self.send_400_response("")
-        elif self._running is not None and not self._running.done():
-            self._running.cancel(BODY_LATE)
+    def refuse(self, error: ApiError) -> None:
+        if self.transport.is_closing():
+            return
+        if self._answering is None:
+            self._say_last(error)
+            return
+        # They are the body of the request that is being answered, or follow it: it ends, too.
+        self._answering.leave()
+        self._task.cancel(CLIENT_LEFT)
+        if self._answering.status:
+            self._phase = Phase.OVER
+            self.transport.close()
         else:
-            self.transport.abort()
+            self._say_last(error)
 
-    def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls for a request that its parser refuses: ours has the OpenAI shape, and every reason."""
-        error = self._refusal or protocol_errors.not_http()
-        if self._lingering or self.transport.is_closing():
-            return
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._cut_short(self.cycle, error)
-            return
+    def _say_last(self, error: ApiError) -> None:
         self.transport.write(type(self).render(error))
-        self.linger()
+        self._linger()
 
-    def _cut_short(self, cycle: RequestResponseCycle, error: ApiError) -> None:
-        """The body of a request that is being answered stopped being HTTP."""
-        if not cycle.response_started:
-            self.transport.write(type(self).render(error))
-        cycle.disconnected = True
-        self.transport.close()
-
-    def _answered(self, cycle: RequestResponseCycle) -> None:
-        """A request has its answer: what is unread of its body must not be taken for the next."""
-        if self._lingering or self.transport.is_closing():
-            return
-        if cycle.more_body:
-            self.linger()
-        else:
-            self.on_response_complete()
-
-    def linger(self) -> None:
+    def _linger(self) -> None:
         """Close once the caller has had time to read: with its bytes unread, closing would destroy our answer."""
-        self._in_head = False
-        self._lingering = True
-        self.flow.resume_reading()
+        self._phase = Phase.OVER
+        self._queue.clear()
+        self.transport.resume_reading()
         self.transport.write_eof()
         self._read_deadline.set(LINGER_SECONDS)
 
-    # The request's task, and a caller that does not read
+    def _abort(self) -> None:
+        self.transport.abort()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: App) -> None:  # type: ignore[override]
-        self._running = task = self.loop.create_task(cycle.run_asgi(app))  # type: ignore[arg-type]
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
+    # What it is answered
+
+    def begin_head(self, status: int) -> bytes:
+        """The first lines of an answer."""
+        return self.lines.begin(status, self._server.default_headers)
+
+    def _answer(self, cycle: Cycle, scope: Scope) -> None:
+        self._answering = cycle
+        self._task = task = self._loop.create_task(self._app(scope, cycle.receive, cycle))
+        task.add_done_callback(self._answered)
+        self._server.tasks.add(task)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        """A request has its answer, or what there will be of one."""
+        self._server.tasks.discard(task)
+        self._server.total_requests += 1
+        cycle, self._answering = self._answering, None
+        if cycle is None or cycle.is_gone or self._phase is Phase.OVER:
+            return
+        if not cycle.is_whole:  # what is unread of its body must not be taken for the next
+            self._linger()
+        elif not (cycle.is_complete and cycle.keep_alive):
+            self.transport.close()
+        elif self._queue:
+            self.transport.resume_reading()
+            self._answer(*self._queue.popleft())
+        elif self._phase is Phase.WHOLE:
+            self._phase = Phase.IDLE
+            self._read_deadline.set(self._keep_alive)
 
     def pause_writing(self) -> None:
-        super().pause_writing()
+        self.unread = asyncio.Event()
         self._write_deadline.set(self.limits.write)
 
     def resume_writing(self) -> None:
-        super().resume_writing()
         self._write_deadline.clear()
+        if self.unread is not None:
+            self.unread.set()
+            self.unread = None
 
 
-def bounded(limits: ConnectionLimits, render: Callable[[ApiError], bytes]) -> type[BoundedProtocol]:
+def bounded(limits: ConnectionLimits, render: Callable[[ApiError], bytes]) -> type[CallerProtocol]:
     """The protocol class for uvicorn. `render` makes a whole answer of an error, status line and all."""
-    namespace: dict[str, Any] = {"limits": limits, "render": staticmethod(render)}
-    return type("Bounded", (BoundedProtocol,), namespace)
-
-
-def _size_of(headers: list[tuple[bytes, bytes]]) -> int:
-    return sum(len(name) + len(value) + 4 for name, value in headers)
+    namespace: dict[str, Any] = {"limits": limits, "render": staticmethod(render), "lines": HeadLines()}
+    return type("Bounded", (CallerProtocol,), namespace)

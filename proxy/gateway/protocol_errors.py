@@ -18,5 +18,10 @@ def head_too_large(limits: ConnectionLimits) -> ApiError:
     return ApiError(431, "headers_too_large", message)
 
 
+def frame_too_large(limits: ConnectionLimits) -> ApiError:
+    message = f"More than {limits.head_size} bytes stand around the body's own: chunk extensions, or a trailer."
+    return ApiError(400, "invalid_http", message)
+
+
 def url_too_long(limits: ConnectionLimits) -> ApiError:
     return ApiError(414, "uri_too_long", f"The URL is longer than {limits.url_size} bytes.")

@@ -46,12 +46,15 @@ class Tally:
         """What the request cost: what its engine reported, else what is known; None: no engine worked for it.
 
         A stream that was left has cost a token for each event, a plain answer that was left what had been expected.
+        `/v1/messages` tells the prompt's tokens at the beginning: they are the engine's word, the answer's are not yet.
         """
-        if self.usage is not None:
+        if self.usage is not None and (self.usage.completion_tokens or not self.events):
             return self.usage
         if not self.is_sent or self.is_refused:
             return None
         if self.is_whole and not self.events:
             return NONE
         expected = expect()
-        return Usage(expected.prompt_tokens, self.events) if self.events and expected.total else expected
+        if not (self.events and expected.total):
+            return self.usage or expected
+        return Usage((self.usage or expected).prompt_tokens, self.events)

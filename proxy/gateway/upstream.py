@@ -2,12 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from proxy.gateway.asgi import DONE
 from proxy.gateway.connection import Connection
 from proxy.gateway.upstream_errors import NotSent
 
@@ -29,6 +30,13 @@ class Address:
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"not an http address: {url!r}")
         return cls(parts.hostname, parts.port or 80)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.host, self.port, self.near))
+
+    def __hash__(self) -> int:  # asked for twice in each exchange
+        return self._hash
 
     @cached_property
     def authority(self) -> bytes:
@@ -67,12 +75,12 @@ class Pool:
         """Connections that wait for the next."""
         return sum(map(len, self._idle.values()))
 
-    def exchange(self, address: Address, *request: bytes) -> "Exchange":
+    def exchange(self, address: Address, head: bytes, body: bytes = b"") -> "Exchange":
         """`async with` it: the request is sent, and the connection with its answer is at hand.
 
         Entering raises NotSent.
         """
-        return Exchange(self, address, request)
+        return Exchange(self, address, head, body)
 
     def take(self, address: Address) -> Connection | None:
         """An idle connection, or None: then `connect`."""
@@ -132,25 +140,27 @@ class Pool:
 class Exchange:
     """One request and its answer. Leaving it early cuts the connection: that is how a server learns to stop."""
 
-    __slots__ = ("_address", "_connection", "_pool", "_request")
+    __slots__ = ("_address", "_body", "_connection", "_head", "_pool")
 
-    def __init__(self, pool: Pool, address: Address, request: tuple[bytes, ...]) -> None:
+    def __init__(self, pool: Pool, address: Address, head: bytes, body: bytes) -> None:
         self._pool = pool
         self._address = address
-        self._request = request
+        self._head = head
+        self._body = body
 
     async def __aenter__(self) -> Connection:
         connection = self._pool.take(self._address) or await self._pool.connect(self._address)
         self._connection = connection
-        connection.start(self._request)
+        connection.start(self._head, self._body)
         return connection
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> Awaitable[None]:
         self._pool.give_back(self._address, self._connection)
         if kind is NotSent:
             self._pool.forget(self._address)
+        return DONE
 
 
 async def _connect(loop: asyncio.AbstractEventLoop, make: Callable[[], Connection], address: Address) -> Connection:

@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from contract.usage import Usage
-from proxy.gateway.peek import Peeked
+from proxy.gateway.peek import UNSAID, Peeked
 
 MOST = 10**12  # of an engine's word: what is more is none
 
@@ -38,6 +38,9 @@ class _Answer(msgspec.Struct, gc=False):
     response: _Inner | None = None
     message: _Inner | None = None
     choices: msgspec.Raw = msgspec.Raw()
+
+
+_WISH = b'"stream_options":{"include_usage":true},'
 
 
 class _Options(msgspec.Struct, gc=False):
@@ -85,8 +88,14 @@ def asks_for_usage(peeked: Peeked) -> bool:
         return True
 
 
-def with_usage_wish(body: bytes) -> bytes:
-    """A streamed request's body, accepted by `peek` -> the same, asking for the usage. All else keeps its bytes."""
+def with_usage_wish(body: bytes, peeked: Peeked) -> bytes:
+    """A streamed request's body, and what `peek` read of it -> the same, asking for the usage.
+
+    All else keeps its bytes.
+    """
+    if peeked.stream_options is UNSAID:
+        begin = body.index(b"{") + 1  # it is no empty object: it says `stream`
+        return body[:begin] + _WISH + body[begin:]
     members = _MEMBERS.decode(body)
     options = members.get("stream_options", msgspec.Raw(b"null"))
     wished = {} if bytes(options) == b"null" else _MEMBERS.decode(options)

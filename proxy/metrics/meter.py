@@ -7,8 +7,8 @@ that no mistake of ours lets the numbers grow without end; what is past them cou
 from collections.abc import Mapping
 from typing import Protocol
 
+from contract.prometheus import Histogram
 from proxy.metrics.conventions import DURATION, FIRST_TOKEN, PER_TOKEN, TOKENS
-from proxy.metrics.histogram import Histogram
 
 SERIES_LIMIT = 300  # each is a hundred lines: more would keep the loop busy for long at each scrape
 COUNTS_LIMIT = 1000

@@ -1,22 +1,16 @@
 """`GET /metrics`: what was counted, and what stands at this moment."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
 
-from contract.states import DeviceList
+from contract.prometheus import NO_LABELS, Exposition, Labels
 from proxy.gateway.leases import Leases
 from proxy.gateway.upstream import Pool
-from proxy.metrics.exposition import NO_LABELS, Exposition, Labels
 from proxy.metrics.meter import Meter
 from proxy.metrics.model_watch import ModelWatch
 from proxy.metrics.requests import write_requests
 from proxy.traffic import Traffic
-
-Samples = Iterator[tuple[Labels, float]]
-
-MEMORY = ("total", "budget", "booked", "free", "others")
 
 
 @dataclass(frozen=True)
@@ -29,15 +23,16 @@ class Report:
     pool: Pool
     traffic: Traffic
 
-    def render(self, devices: DeviceList | None) -> bytes:
-        """The text. `devices` None: the manager did not answer."""
+    def render(self, manager: bytes | None) -> bytes:
+        """The text, the manager's own at its end. `manager` None: it did not answer."""
         out = Exposition()
         write_requests(out, self.meter)
         self._write_traffic(out)
         self._write_models(out)
-        _write_devices(out, devices)
+        answered = [(NO_LABELS, 0.0 if manager is None else 1.0)]
+        out.gauge("roundhouse_manager_up", "1 if the manager answered just now.", answered)
         _write_process(out)
-        return out.encode()
+        return out.encode() + (manager or b"")
 
     def _write_traffic(self, out: Exposition) -> None:
         traffic, pool = self.traffic, self.pool
@@ -79,20 +74,6 @@ class Report:
             "How often a model became ready since the proxy started.",
             (({"model": model}, models.loads[model]) for model in models.states),
         )
-
-
-def _write_devices(out: Exposition, devices: DeviceList | None) -> None:
-    answered = [(NO_LABELS, 0.0 if devices is None else 1.0)]
-    out.gauge("roundhouse_manager_up", "1 if the manager answered just now.", answered)
-    out.gauge(
-        "roundhouse_device_memory_bytes", "Memory of a device, as the manager sees and books it.", _memory(devices)
-    )
-
-
-def _memory(devices: DeviceList | None) -> Samples:
-    for device in devices.devices if devices is not None else ():
-        for kind in MEMORY:
-            yield {"device": device.id, "name": device.name, "kind": kind}, getattr(device, kind)
 
 
 def _write_process(out: Exposition) -> None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from contract.prometheus import Exposition, Histogram, Labels
 from proxy.metrics.conventions import operation_of
-from proxy.metrics.exposition import Exposition, Labels
-from proxy.metrics.histogram import Histogram
 from proxy.metrics.meter import Meter, Series
 
 PROVIDER = "roundhouse"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contract.states import DeviceStatus
+from tests.manager.figures import told_figures
 from tests.proxy.scraped import Scrape
 from tests.proxy.world import until, world
 
@@ -38,11 +38,9 @@ def metrics_in(expression: str) -> set[str]:
 
 @pytest.fixture
 async def scrape(tmp_path: Path) -> Scrape:
-    """A proxy that has done everything once."""
+    """A proxy and a manager that have done everything once."""
     async with world(tmp_path) as w:
-        w.manager.devices = (
-            DeviceStatus(id="gpu0", kind="cuda", name="H", total=8, budget=7, free=3, booked=4, others=1),
-        )
+        w.manager.metrics = (200, told_figures())
         body = b'{"model":"small","stream":true,"stream_options":{"include_usage":true}}'
         await w.post("/v1/chat/completions", body)
         await w.chat("small")
@@ -67,8 +65,8 @@ async def test_every_query_names_a_metric_that_exists(scrape: Scrape) -> None:
 
 async def test_every_label_that_is_asked_for_is_one_of_the_metric(scrape: Scrape) -> None:
     for title, expression, legend in queries():
-        (name, *_) = metrics_in(expression)
-        there = {label for found in scrape.samples[name] for label, _ in found}
+        names = sorted(metrics_in(expression))
+        there = {label for name in names for found in scrape.samples[name] for label, _ in found}
         asked = {word.strip() for group in GROUPING.findall(expression) for word in group.split(",")}
         matched = {label for _, inside in SELECTOR.findall(expression) for label in MATCHER.findall(inside)}
         assert asked | matched <= there, f"{title}: {(asked | matched) - there}"
@@ -82,10 +80,17 @@ async def test_the_variable_asks_for_a_metric_that_exists(scrape: Scrape) -> Non
     assert any(label in dict(labels) for labels in scrape.samples[metric])
 
 
-def test_every_metric_of_ours_is_shown_somewhere() -> None:
-    shown = " ".join(expression for _, expression, _ in queries())
-    for name in ("requests_total", "model_loads_total", "device_memory_bytes", "lease_state", "manager_up"):
-        assert f"roundhouse_{name}" in shown
+async def test_every_metric_of_ours_is_shown_somewhere(scrape: Scrape) -> None:
+    shown = {re.sub("_(bucket|sum|count)$", "", name) for _, each, _ in queries() for name in metrics_in(each)}
+    assert {name for name in scrape.kinds if name.startswith(("roundhouse_", "gen_ai_"))} <= shown
+
+
+def test_the_managers_figures_are_all_there() -> None:
+    seen = Scrape.read(told_figures())
+    for name, kind in seen.kinds.items():
+        assert seen.samples[f"{name}_count" if kind == "histogram" else name], f"{name} has no sample"
+    transitions = seen.labels("transition")
+    assert transitions == {"fetch", "load", "sleep", "wake", "drain", "stop"}
 
 
 def test_panels_do_not_lie_upon_each_other() -> None:

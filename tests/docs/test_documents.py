@@ -9,6 +9,7 @@ import pytest
 
 from cli.app import app
 from cli.settings import CliSettings
+from contract.capabilities import ENDPOINT_TYPES
 from contract.catalogue import ModelEntry
 from contract.catalogue_file import parse_catalogue
 from manager.engines import ENGINES, engine_for
@@ -80,6 +81,13 @@ def test_every_development_dependency_is_named() -> None:
 def test_the_table_of_models_json_has_every_key_and_no_other() -> None:
     rows = set(first_cells(section_of(README, "models.json")))
     assert rows - {"text", "vllm"} == set(ModelEntry.model_fields)
+
+
+def test_the_table_of_endpoints_is_the_capability_table() -> None:
+    told: dict[str, set[str]] = {}
+    for paths, kinds in re.findall(r"^\| (`/v1/.*?) \| (.*) \|$", section_of(README, "Use it"), re.MULTILINE):
+        told |= {path: set(re.findall(r"`(\w+)`", kinds)) for path in re.findall(r"`(/v1/[\w/]+)`", paths)}
+    assert told == {path: set(types) for path, types in ENDPOINT_TYPES.items()}
 
 
 def test_the_examples_of_models_json_are_valid() -> None:

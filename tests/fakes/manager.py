@@ -20,6 +20,7 @@ class FakeLease:
     def __init__(self, model: str, exchange: Exchange) -> None:
         self.model = model
         self.peer = exchange.request.headers.get("x-roundhouse-peer")
+        self.trace = exchange.request.headers.get("traceparent")
         self.closed = exchange.gone
         self._exchange = exchange
         self._ended = asyncio.Event()
@@ -51,6 +52,7 @@ class FakeManager:
         self.verbs: list[tuple[str, str]] = []
         self.kept: list[tuple[str, float | None]] = []
         self.devices: tuple[DeviceStatus, ...] = ()
+        self.metrics: tuple[int, bytes] = (200, b"# nothing yet\n")
         self.silent = False  # about what is asked of it, but for leases and events
         self.refuse_keep: tuple[int, bytes] | None = None
         self.refuse_lease: tuple[int, bytes] | tuple[int, bytes, str] | None = None
@@ -164,6 +166,8 @@ class FakeManager:
             await exchange.answer(200, self._list().model_dump_json().encode())
         elif request.path == "/devices":
             await exchange.answer(200, DeviceList(devices=self.devices).model_dump_json().encode())
+        elif request.path == "/metrics":
+            await exchange.answer(*self.metrics, "text/plain; version=0.0.4; charset=utf-8")
         else:
             status = self.status(request.path.split("/")[2])
             await exchange.answer(202 if request.method == "POST" else 200, status.model_dump_json().encode())

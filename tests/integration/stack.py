@@ -90,7 +90,13 @@ class Stack:
                 start_new_session=True,
             )
         port = self.manager_port if name == "manager" else self.proxy_port
-        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), f"{name} answers: {self.log_of(name)}", 180)
+        eventually(lambda: self._answers(name, port), f"{name} answers", 180)
+
+    def _answers(self, name: str, port: int) -> bool:
+        """Raises AssertionError with its log where it has ended instead."""
+        ended = self.processes[name].poll()
+        assert ended is None, f"{name} has ended with {ended}: {self.log_of(name)}"
+        return answers(f"http://127.0.0.1:{port}/health")
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
         process = self.processes.pop(name)
@@ -108,6 +114,7 @@ class Stack:
             "RUN_DIR": self.folder / "run",
             "ARTIFACTS_DIR": self.folder / "artifacts",
             "TOKEN_FILE": self.folder / "run" / "token",
+            "KEY_STORE": self.folder / "run" / "keys.sqlite3",
             "HUB_DIR": self.folder / "hub",
             "MODELS_DIR": self.models,
             "CATALOGUE": self.catalogue,

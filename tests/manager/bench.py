@@ -14,17 +14,22 @@ from manager.box.devices import DeviceSeen
 from manager.broadcast import Broadcast
 from manager.engines.kind import EngineKind
 from manager.events import (
+    CatalogueRead,
     EngineAsleep,
     EngineAwake,
     EngineDied,
     EngineEnded,
     EngineReady,
     Event,
+    FetchEnded,
     LeaseAdmitted,
     LeaseClosed,
     LeaseOpened,
     MemorySeen,
+    PhaseReached,
     Tick,
+    UnloadWanted,
+    WeightsMeasured,
 )
 from manager.fixed import Fixed, Place
 from manager.news import News
@@ -35,6 +40,7 @@ from manager.specification import DeviceKind, Failure
 from manager.supervision.effects import Effects
 from manager.supervision.leases import Lease
 from manager.supervision.model import Model
+from manager.supervision.passages import Listener, Passages
 from manager.supervision.supervisor import Policy, Supervisor
 from manager.supervision.transitions import Transitions
 from tests.fakes.effects import FakeEffects, FakeKind, spec_of
@@ -86,6 +92,7 @@ class Bench:
         rules: Rules | None = None,
         effects: FakeEffects | None = None,
         leases: int = 1000,
+        listeners: tuple[Listener, ...] = (),
     ) -> None:
         self.now = 1000.0
         self.totals = devices or {"cpu": 10}
@@ -98,7 +105,7 @@ class Bench:
             Transitions(cast(Effects, self.effects), self.ledger),
             Scheduler(rules or Rules()),
             Policy(settle=0, shutdown_drain=5, leases_per_model=leases),
-            News(Catalogue(models={}), self.changes),
+            News(Catalogue(models={}), self.changes, Passages(*listeners)),
             refit=self.refit,
             clock=lambda: self.now,
             events=asyncio.Queue(),
@@ -132,10 +139,27 @@ class Bench:
         self.now += seconds
         self.handle(Tick())
 
-    def open(self, model: str) -> Lease:
-        lease = Lease(model, None)
+    def open(self, model: str, trace: str | None = None) -> Lease:
+        lease = Lease(model, None, trace)
         self.handle(LeaseOpened(lease))
         return lease
+
+    def unload(self, model: str) -> None:
+        self.handle(UnloadWanted(model))
+        for lease in [lease for lease in self.model(model).leases if lease.holds]:
+            self.close(lease)
+
+    def reach(self, model: str, phase: str) -> None:
+        self.handle(PhaseReached(model, self.run(model), phase))
+
+    def has_weights(self, model: str, size: int) -> None:
+        run = self.run(model)
+        self.handle(WeightsMeasured(model, run, size, size))
+        self.handle(FetchEnded(model, run, None))
+
+    def only(self, *names: str) -> None:
+        """`models.json` has these models left."""
+        self.handle(CatalogueRead(Catalogue(models={}), {name: self.model(name).fixed for name in names}))
 
     def close(self, lease: Lease) -> None:
         self.handle(LeaseClosed(lease))

@@ -78,3 +78,10 @@ def test_a_timeout_of_nothing_is_the_settings_and_one_of_zero_is_never(tmp_path:
     settings = ManagerSettings()
     assert (models["a"].idle_timeout, models["a"].asleep_timeout) == (settings.idle_timeout, settings.asleep_timeout)
     assert (models["b"].idle_timeout, models["b"].asleep_timeout) == (float("inf"), 5)
+
+
+def test_what_reads_and_writes_text_is_drained_sooner_than_pictures_and_clips(tmp_path: Path) -> None:
+    types = ("text", "embedding", "rerank", "image", "video")
+    bounds = {kind: fixed.drain_bound for kind, fixed in fix(tmp_path, **{t: {"type": t} for t in types}).items()}
+    text, media = ManagerSettings().drain_text, ManagerSettings().drain_media
+    assert bounds == {"text": text, "embedding": text, "rerank": text, "image": media, "video": media}

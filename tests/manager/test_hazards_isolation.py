@@ -10,7 +10,7 @@ from manager.settings import ManagerSettings, engine_environment, fetch_environm
 from manager.specification import DeviceKind, EngineSpec, Placement
 
 GIB = 2**30
-TYPES = {"diffusers": "image", "mock": "text", "vllm": "text"}
+TYPES = {"diffusers": "image", "mock": "text", "vllm": "text", "vllm_pooling": "embedding"}
 PLACES = {"cpu": ("cpu",), "GPU": ("cuda:0",), "GPUs": ("cuda:0", "cuda:1")}
 SECRET = "a-canary-that-no-engine-may-see"
 # All that may ever be asked of Docker for an engine. Another key is another way out until somebody has thought of it.

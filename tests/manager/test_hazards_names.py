@@ -50,7 +50,7 @@ HOSTILE = (
     "",
 )
 OWN_FLAGS = {"--defaults", "--revision"}  # of what an entry may say
-ENGINE_TYPES = {"diffusers": "image", "mock": "text", "vllm": "text"}
+ENGINE_TYPES = {"diffusers": "image", "mock": "text", "vllm": "text", "vllm_pooling": "embedding"}
 
 
 def places(engine: str, word: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -104,6 +104,7 @@ def assert_harmless(spec: EngineSpec, plain: EngineSpec, word: str) -> None:
         "VLLM_LOGGING_LEVEL",
         "VLLM_ATTENTION_BACKEND",
         "OMP_NUM_THREADS",
+        "VLLM_ENABLE_RESPONSES_API_STORE",
     }
 
 

@@ -67,6 +67,18 @@ def test_on_the_cpu_threads_that_wait_give_their_cores_away() -> None:
     assert not {"OMP_WAIT_POLICY", "VLLM_ENABLE_V1_MULTIPROCESSING"} & set(specified(GPU).env)
 
 
+def test_nothing_is_compiled_on_the_cpu_while_a_request_waits() -> None:
+    assert specified(CPU).env["TORCH_COMPILE_DISABLE"] == "1"
+    assert "TORCH_COMPILE_DISABLE" not in specified(GPU).env
+
+
+def test_an_entry_may_say_how_its_model_calls_tools() -> None:
+    args: dict[str, ArgumentValue] = {"enable-auto-tool-choice": True, "tool-call-parser": "hermes"}
+    assert ENGINE.problem_with(ModelEntry(type=(ModelType.TEXT,), args=args)) is None
+    given = " ".join(specified(CPU, args={**args, "tool-strict-level": "parameter"}).arguments)
+    assert given.endswith("--enable-auto-tool-choice --tool-call-parser hermes --tool-strict-level parameter")
+
+
 def test_the_port_is_the_entrys_own_or_the_engines_default() -> None:
     assert (specified(CPU).port, specified(CPU).fixed_port) == (8000, False)
     assert (specified(CPU, port=8001).port, specified(CPU, port=8001).fixed_port) == (8001, True)
@@ -90,6 +102,8 @@ def test_the_same_entry_has_the_same_hash_and_another_has_another() -> None:
         ({"enforce-eager": 1}, "type bool"),
         ({"dtype": "float8 --host 0.0.0.0"}, "one of auto"),
         ({"quantization": "$(id)"}, "one of awq"),
+        ({"tool-call-parser": "hermes"}, 'both "enable-auto-tool-choice": true and'),
+        ({"enable-auto-tool-choice": True}, 'and the "tool-call-parser"'),
     ],
 )
 def test_arguments_outside_the_allow_list_are_refused_with_the_fix(args: dict[str, ArgumentValue], fix: str) -> None:

@@ -37,6 +37,8 @@ class Scrape:
         return {value for found in self.samples.values() for each in found for label, value in each if label == name}
 
     def _take(self, line: str) -> None:
+        if line.startswith("#") and not line.startswith(("# HELP", "# TYPE")):
+            return  # a comment
         if line.startswith("#"):
             head = _HEAD.fullmatch(line)
             assert head is not None, line

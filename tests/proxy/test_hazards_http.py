@@ -3,6 +3,7 @@
 A1, A2, A3, A7, A8 (heads, counts, URLs), A11, A15   test_http_bounds.py
 A2 exactly, A13 field by field                       test_peek.py
 A10                                                  test_images_forms.py
+A17                                                  test_schemathesis.py
 """
 
 import asyncio
@@ -119,6 +120,10 @@ OBFUSCATED = [
     b"x: y\r\n transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     b"content-length: 0\r\ncontent-length: 5\r\n\r\n",
     b"content-length: 0, 5\r\n\r\n",
+    b"content-length: 2\r\ncontent-length: 2\r\n\r\n{}",
+    b"transfer-encoding: Chunked, identity\r\n\r\n0\r\n\r\n",
+    b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"content-length: 2\r\ntransfer-encoding: identity\r\n\r\n{}",
     b"content-length: +0\r\n\r\n",
     b"content-length: 0x0\r\n\r\n",
     b"content-length: 99999999999999999999999\r\n\r\n",

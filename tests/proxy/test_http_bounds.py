@@ -271,3 +271,43 @@ async def test_a_fault_of_ours_is_a_500_whose_text_stays_in_the_log(
         assert b"secret" not in answer.body
         assert b"find-me" in answer.body
         assert "secret at /some/path" in caplog.text
+
+
+async def test_a_trailer_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        data = head.encode() + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx-trailer: "
+        assert_refused(await w.request(data + b"x" * 1_000_000), 400, "invalid_http")
+
+
+async def test_a_caller_of_an_older_http_gets_its_stream_to_the_connections_end(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        body = b'{"model":"small","stream":true}'
+        head = f"POST {CHAT} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        answer = await w.request(head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body)
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
+        assert "transfer-encoding" not in answer.headers
+        assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_head_that_begins_behind_a_large_body_is_not_taken_for_a_large_head(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        body = b'{"model":"small","pad":"%b"}' % (b"x" * 200_000)
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n".encode()
+        one = head + b"content-length: %d\r\n\r\n" % len(body) + body
+        reader, writer = await asyncio.open_connection("127.0.0.1", w.port)
+        writer.write(one + b"GET /health HTTP/1.1\r\nhost: local")
+        async with asyncio.timeout(PATIENCE):
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"host\r\nconnection: close\r\n\r\n")
+            assert b"HTTP/1.1 200" in await reader.read()
+        writer.close()
+
+
+async def test_more_pipelined_requests_than_are_read_ahead_are_all_answered(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        one = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
+        last = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        answer = await w.request(one * 100 + last)
+        assert answer.body.count(b"HTTP/1.1 200") == 100

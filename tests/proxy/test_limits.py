@@ -16,7 +16,7 @@ from proxy.access.bucket import Bucket
 from proxy.access.guard import GRANT
 from proxy.access.keyring import Grant
 from proxy.access.keys import Key
-from proxy.access.rate_headers import duration, rate_headers
+from proxy.access.rate_headers import duration, rate_lines
 from proxy.access.sources import BAD_KEYS_PER_MINUTE, MOST_SOURCES, BadKeys, source_of
 from proxy.access.usage_book import UsageBook
 from tests.proxy.clock import Clock
@@ -35,7 +35,8 @@ def access_of(limits: KeyLimits, clock: Clock, user_limits: KeyLimits | None = N
 
 
 def told(grant: Grant) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in rate_headers(grant.allowances, 0.0)}
+    lines = rate_lines(grant.allowances, 0.0).decode().splitlines()
+    return dict(line.split(": ") for line in lines)
 
 
 def admit(access: Access, grant: Grant, tokens: int = 10) -> Ticket:
@@ -180,7 +181,16 @@ def test_a_clock_that_stands_still_or_goes_back_fills_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (0.25, "0.25s"), (59.9996, "1m0s"), (72.5, "1m12.5s"), (60, "1m0s"), (3725.001, "62m5.001s")],
+    [
+        (0, "0s"),
+        (0.0004, "0s"),
+        (0.25, "250ms"),
+        (1.5, "1.5s"),
+        (59.9996, "1m0s"),
+        (72.5, "1m12.5s"),
+        (60, "1m0s"),
+        (3725.001, "62m5.001s"),
+    ],
 )
 def test_times_are_told_as_openai_writes_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text.encode()

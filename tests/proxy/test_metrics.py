@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.lease import Queued, Ready
-from contract.states import DeviceStatus, ModelState
+from contract.states import ModelState
 from tests.proxy.scraped import Scrape
 from tests.proxy.world import PATIENCE, World, until, world
 
@@ -96,23 +96,34 @@ async def test_loads_are_counted_as_the_manager_tells_them(tmp_path: Path) -> No
         assert seen.value("roundhouse_model_state", model="large") == 1
 
 
-async def test_the_devices_memory_is_the_managers(tmp_path: Path) -> None:
+FIGURES = b"""# HELP roundhouse_device_memory_bytes Memory of a device.
+# TYPE roundhouse_device_memory_bytes gauge
+roundhouse_device_memory_bytes{device="gpu0",name="H",kind="free"} 30
+"""
+
+
+async def test_what_the_manager_tells_of_itself_is_told_with_the_rest(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
-        w.manager.devices = (
-            DeviceStatus(id="gpu0", kind="cuda", name="H", total=80, budget=70, free=30, booked=40, others=5),
-        )
+        w.manager.metrics = (200, FIGURES)
+        await w.chat("small")
         seen = await scrape(w)
         assert seen.value("roundhouse_manager_up") == 1
-        memory = "roundhouse_device_memory_bytes"
-        assert {kind: seen.value(memory, device="gpu0", kind=kind) for kind in ("total", "booked", "free")} == {
-            "total": 80,
-            "booked": 40,
-            "free": 30,
-        }
+        assert seen.value("roundhouse_device_memory_bytes", device="gpu0", kind="free") == 30
+        assert seen.value("roundhouse_requests_total", model="small") == 1
+
+
+@pytest.mark.parametrize("answer", [(500, FIGURES), (404, b"{}"), (200, FIGURES[:-4]), (200, b"")])
+async def test_what_is_no_whole_answer_of_the_managers_is_not_told(answer: tuple[int, bytes], tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.manager.metrics = answer
+        seen = await scrape(w)
+        assert seen.value("roundhouse_manager_up") == 0
+        assert "roundhouse_device_memory_bytes" not in seen.samples
 
 
 async def test_without_the_manager_the_rest_is_told_all_the_same(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
+        w.manager.metrics = (200, FIGURES)
         await w.chat("small")
         await w.manager.server.stop()
         seen = await scrape(w)

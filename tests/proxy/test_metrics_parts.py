@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.catalogue import ModelType
+from contract.prometheus import Exposition, Histogram
 from contract.states import ModelState, ModelStatus
 from contract.usage import Usage
 from proxy.metrics.conventions import operation_of
-from proxy.metrics.exposition import Exposition
-from proxy.metrics.histogram import Histogram
 from proxy.metrics.meter import COUNTS_LIMIT, OTHER, SERIES_LIMIT, Meter
 from proxy.metrics.model_watch import ModelWatch
 from proxy.metrics.paths import PathLabels

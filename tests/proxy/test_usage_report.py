@@ -82,13 +82,24 @@ def test_what_a_request_cost_is_what_is_known_of_it() -> None:
     told = tally_of(events=7)
     told.take(FINAL)
     assert told.spent(expected) == Usage(3, 5)
+    left = tally_of(events=6)
+    left.take(b'event: message_start\ndata: {"message":{"usage":{"input_tokens":3,"output_tokens":0}}}\n\n')
+    assert left.spent(expected) == Usage(3, 7)
 
 
 def test_a_wish_for_the_usage_changes_one_member_and_keeps_every_other_byte() -> None:
     body = b'{ "model":"m", "stream":true, "seed":1.50,"x":{"b": [1,  2]},"stream_options":{"z":1e1} }'
-    assert with_usage_wish(body) == (
+    assert with_usage_wish(body, peek(body)) == (
         b'{"model":"m","stream":true,"seed":1.50,"x":{"b": [1,  2]},"stream_options":{"z":1e1,"include_usage":true}}'
     )
+
+
+@pytest.mark.parametrize("begin", [b"{", b" \n{ "])
+def test_a_wish_for_the_usage_where_nothing_is_said_of_it_keeps_every_byte(begin: bytes) -> None:
+    body = begin + b'"model":"m", "stream":true,"x":{"b": [1,  2]}}'
+    wished = with_usage_wish(body, peek(body))
+    assert wished.replace(b'"stream_options":{"include_usage":true},', b"") == body
+    assert asks_for_usage(peek(wished))
 
 
 @pytest.mark.parametrize(

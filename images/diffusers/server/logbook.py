@@ -14,6 +14,7 @@ from images.diffusers.server.metrics import Metrics
 
 LOG = logging.getLogger("images.diffusers.access")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C; the first part is the trace's id
 LEFT = 499
 # Asked every second or so: their lines would hide the others.
 QUIET = frozenset({"/health", "/metrics", "/is_sleeping"})
@@ -43,15 +44,19 @@ class Logbook:
         status = noted.status or LEFT
         self._metrics.answered(path, status, seconds)
         level = logging.DEBUG if path in QUIET else logging.INFO
-        LOG.log(level, "%s %s %s %d %.3fs", noted.request_id, scope["method"], path, status, seconds)
+        who = noted.request_id, noted.trace_id
+        LOG.log(level, "%s %s %s %s %d %.3fs", *who, scope["method"], path, status, seconds)
 
 
 class _Noted:
-    """A request's `send`, which adds the id and remembers the status."""
+    """A request's `send`, which adds the id and remembers the status. `trace_id` is `-` where it is in no trace."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         self.request_id = given if REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        traced = TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        self.trace_id = traced[1] if traced is not None else "-"
         self.since = time.monotonic()
         self.status = 0
         self._send = send

@@ -34,7 +34,7 @@ class _Images:
         self._engine = engine
 
     async def generate(self, request: Request, body: bytes, reply: Reply) -> None:
-        document = _object(body)
+        document = {name: value for name, value in _object(body).items() if value is not None}
         told = document.pop("mock", None)
         await self._answer(GenerationRequest.model_validate(document), told, (), "image_generation", reply)
 

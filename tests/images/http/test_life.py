@@ -36,6 +36,17 @@ def test_it_tells_what_it_serves_and_passes_the_manager_s_probe(sd15: Engine) ->
     assert sd15.metric("roundhouse_pictures_total") == before + 1
 
 
+def test_its_log_names_the_request_and_the_trace_that_it_belongs_to(sd15: Engine) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    for name, context in (("in-one", f"00-{trace}-00f067aa0ba902b7-01"), ("in-none", f"00-{trace}-canary-01")):
+        with sd15.http() as client:
+            client.get("/v1/models", headers={"x-request-id": name, "traceparent": context}).raise_for_status()
+    lines = {line.split()[-6]: line for line in sd15.stderr.splitlines() if "GET /v1/models" in line}
+    assert f"in-one {trace} GET" in lines["in-one"]
+    assert "in-none - GET" in lines["in-none"]
+    assert "canary" not in sd15.stderr
+
+
 @pytest.mark.parametrize("level", [1, 2])
 def test_it_sleeps_refuses_pictures_and_wakes_to_the_same_ones(sd15: Engine, level: int) -> None:
     with sd15.http() as client:

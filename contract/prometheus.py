@@ -1,13 +1,58 @@
-"""Prometheus' text form, version 0.0.4."""
+"""Prometheus' text form, version 0.0.4: what both services tell of themselves, the manager through the proxy."""
 
-from collections.abc import Iterable, Mapping
-
-from proxy.metrics.histogram import Histogram
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from itertools import accumulate
+from typing import Protocol
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
 NO_LABELS: Labels = {}
+
+
+class Distribution(Protocol):
+    """Values that were counted by their size. `total` is their sum."""
+
+    @property
+    def total(self) -> float: ...
+
+    @property
+    def count(self) -> int: ...
+
+    def cumulative(self) -> Iterable[tuple[str, int]]:
+        """Each bound as Prometheus writes it, and how many values were not above it."""
+        ...
+
+
+class Histogram:
+    """Counts values by the first bound that is not below them: whole numbers that are added to, and nothing else."""
+
+    __slots__ = ("_bounds", "_counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.total: float = 0
+
+    def observe(self, value: float) -> None:
+        """Count a value in."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    @property
+    def count(self) -> int:
+        return sum(self._counts)
+
+    def cumulative(self) -> Iterator[tuple[str, int]]:
+        """Each bound as Prometheus writes it, and how many values were not above it."""
+        return zip(_texts(self._bounds), accumulate(self._counts), strict=True)
+
+
+@cache
+def _texts(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    return (*map(str, bounds), "+Inf")
 
 
 class Exposition:
@@ -25,7 +70,7 @@ class Exposition:
         self._family(name, "counter", help_text)
         self._lines += [f"{name}{_braced(labels)} {_number(value)}" for labels, value in samples]
 
-    def histogram(self, name: str, help_text: str, samples: Iterable[tuple[Labels, Histogram]]) -> None:
+    def histogram(self, name: str, help_text: str, samples: Iterable[tuple[Labels, Distribution]]) -> None:
         self._family(name, "histogram", help_text)
         for labels, histogram in samples:
             braced = _braced(labels)

@@ -1,0 +1,22 @@
+"""What every request passes before its endpoint: guards, one after the other."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from proxy.gateway.asgi import App, Receive, Scope, Send, headers_of
+
+Headers = Mapping[bytes, bytes]
+Guard = Callable[[Scope, Headers], None]
+
+
+class Gate:
+    """The application behind its guards. A guard decides on the path and the headers, and raises ApiError, or not."""
+
+    def __init__(self, guards: tuple[Guard, ...], app: App) -> None:
+        self._guards = guards
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        headers = headers_of(scope)
+        for guard in self._guards:
+            guard(scope, headers)
+        return self._app(scope, receive, send)

@@ -1,0 +1,36 @@
+"""The head of an answer to a caller, as bytes."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+DefaultHeaders = list[tuple[bytes, bytes]]  # the server's own: it makes a new list each second
+
+
+class HeadLines:
+    """Status lines with the server's own headers after them, made once for each second and status."""
+
+    def __init__(self) -> None:
+        self._defaults: DefaultHeaders = []
+        self._begun: dict[int, bytes] = {}
+
+    def begin(self, status: int, defaults: DefaultHeaders) -> bytes:
+        """The first lines of an answer."""
+        if defaults is not self._defaults:
+            self._defaults = defaults
+            self._begun.clear()
+        return self._begun.get(status) or self._make(status)
+
+    def _make(self, status: int) -> bytes:
+        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        self._begun[status] = begun = line + lines_of(self._defaults)
+        return begun
+
+
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as lines. Raises ValueError for a value that would end its line."""
+    lines = b""
+    for name, value in headers:
+        if b"\n" in value or b"\r" in value:
+            raise ValueError(f"the header {name!r} holds a line end")
+        lines += b"%b: %b\r\n" % (name, value)
+    return lines

@@ -1,0 +1,187 @@
+"""What a caller sends on one connection: requests, as httptools parses them, each within its bounds.
+
+- a head is whole within `head` seconds, `head_size` bytes, `header_count` headers and a URL of `url_size` bytes
+- a body brings a byte every `body` seconds, and frames of at most `head_size` bytes around them
+"""
+
+import asyncio
+from abc import abstractmethod
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any, Protocol, cast
+from urllib.parse import unquote
+
+import httptools
+
+from contract.errors import ApiError
+from proxy.gateway import protocol_errors
+from proxy.gateway.asgi import HEADERS, RawHeaders, Scope
+from proxy.gateway.deadline import Deadline
+from proxy.gateway.limits import ConnectionLimits
+
+
+class Phase(Enum):
+    """What is read next."""
+
+    IDLE = auto()  # a request, or the connection's end
+    HEAD = auto()
+    BODY = auto()
+    WHOLE = auto()  # nothing that we wait for: a request is being answered
+    OVER = auto()  # nothing any more
+
+
+class HeadRefused(Exception):
+    """Raised into the parser, which stops there."""
+
+
+class BodyReader(Protocol):
+    """A request, to which its body is fed."""
+
+    keep_alive: bool
+
+    def feed(self, data: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class RequestReader(asyncio.Protocol):
+    """Its heir is told of each request (`begin`), and of what ends the connection (`late`, `refuse`)."""
+
+    limits = ConnectionLimits()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what came before it has its answer
+        self._read_deadline = Deadline(loop, self._late)
+        self._phase = Phase.IDLE
+        self._request: BodyReader  # whose body comes
+        self._refusal: ApiError | None = None
+        self._url = b""
+        self._headers: RawHeaders = []
+        self._head_is_timed = False
+        self._fed = 0
+        self._frame_size = 0  # bytes of a head, as far as whole pieces can tell; or since the last of a body
+
+    @abstractmethod
+    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool) -> BodyReader:
+        """A head is whole."""
+
+    @abstractmethod
+    def refuse(self, error: ApiError) -> None:
+        """These bytes are no request, or none that is let in."""
+
+    @abstractmethod
+    def late(self) -> None:
+        """No byte of a body came for too long, or no request at all."""
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own, which is no subclass
+        address = transport.get_extra_info("peername")
+        self._client = address[:2] if isinstance(address, tuple) else None
+        self._read_deadline.set(self.limits.head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._read_deadline.close()
+        self._phase = Phase.OVER
+        self._parser = None  # which holds this object
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is Phase.OVER:
+            return
+        self._fed = len(data)
+        self._frame_size += self._fed
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # nobody offers one: the request is an ordinary one, and the last
+            self._request.keep_alive = False
+        except httptools.HttpParserError:
+            self.refuse(self._refusal or protocol_errors.not_http())
+            return
+        if self._phase is not Phase.WHOLE:
+            self._await_more()
+
+    def _await_more(self) -> None:
+        """What is still to come has its deadline. Most requests come in one piece, and need none."""
+        if self._phase is Phase.IDLE:  # line ends between requests, which are none
+            self._read_deadline.set(self.limits.head)
+        elif self._frame_size > self.limits.head_size:
+            too_large = protocol_errors.head_too_large if self._phase is Phase.HEAD else protocol_errors.frame_too_large
+            self.refuse(too_large(self.limits))
+        elif self._phase is Phase.BODY:
+            self._read_deadline.set(self.limits.body)
+        elif not self._head_is_timed:
+            self._head_is_timed = True
+            self._read_deadline.set(self.limits.head)
+
+    def _late(self) -> None:
+        if self._phase is Phase.HEAD:
+            self.refuse(protocol_errors.head_late(self.limits))
+        elif self._phase is not Phase.WHOLE:
+            self.late()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        self._frame_size = self._fed if self._phase is Phase.IDLE else 0  # it may stand behind another's body
+        self._phase = Phase.HEAD
+        self._url = b""
+        self._headers = []
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > self.limits.url_size:
+            self._stop(protocol_errors.url_too_long(self.limits))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+        if len(self._headers) > self.limits.header_count:
+            self._stop(protocol_errors.head_too_large(self.limits))
+
+    def on_headers_complete(self) -> None:
+        most = self.limits.head_size
+        if (self._frame_size > most or self._fed > most) and _size_of(self._headers) > most:
+            self._stop(protocol_errors.head_too_large(self.limits))
+        self._phase = Phase.BODY
+        self._head_is_timed = False
+        parser = self._parser
+        path, raw_path, query = _split_target(self._url)
+        version, headers = parser.get_http_version(), dict(self._headers)
+        scope: Scope = {
+            "type": "http",
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self._headers,
+            "client": self._client,
+            HEADERS: headers,
+        }
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        self._request = self.begin(scope, keep_alive, headers.get(b"expect", b"").lower() == b"100-continue")
+
+    def on_body(self, data: bytes) -> None:
+        self._frame_size = 0
+        self._request.feed(data)
+
+    def on_message_complete(self) -> None:
+        self._phase = Phase.WHOLE
+        self._request.end()
+
+    def _stop(self, error: ApiError) -> None:
+        self._refusal = error
+        raise HeadRefused
+
+
+@lru_cache(maxsize=128)  # most callers ask for the same few
+def _split_target(target: bytes) -> tuple[str, bytes, bytes]:
+    """A request target -> its path, decoded and as it came, and its query. What is none ends the parsing."""
+    parsed = httptools.parse_url(target)
+    raw = parsed.path
+    return unquote(raw.decode("ascii")), raw, parsed.query or b""
+
+
+def _size_of(headers: RawHeaders) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)

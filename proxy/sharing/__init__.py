@@ -1,0 +1,1 @@
+"""What the workers of one proxy hold in common: a piece of memory, and a line to their parent."""
