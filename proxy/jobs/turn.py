@@ -16,7 +16,7 @@ from proxy.jobs.events import EventHub
 from proxy.jobs.job import Job
 from proxy.jobs.keeper import Keeper
 from proxy.jobs.store import NO_VARIANTS, JobStore
-from proxy.traffic import Traffic
+from proxy.traffic import WORK, Traffic
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class Turn:
             return
         await self.change(status=JobStatus.IN_PROGRESS, runs=self.job.runs + 1)
         self.has_begun = True
-        self._traffic.enter()
+        self._traffic.enter(WORK)
         self.tell("artifact-pending", position=0)
 
     def _step(self, step: int, steps: int) -> None:
