@@ -22,6 +22,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
 )
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 700}
@@ -54,6 +56,7 @@ def open_page(base_url: str, viewport: ViewportSize = DESKTOP) -> Iterator[Page]
 def new_tab(context: BrowserContext, viewport: ViewportSize = DESKTOP) -> Iterator[tuple[Page, list[str]]]:
     """A tab with a session storage of its own, and the list that its complaints go to."""
     page = context.new_page()
+    page.bring_to_front()  # the page draws once a frame, and a tab that is behind another has none
     page.set_viewport_size(viewport)
     complaints = listen(page)
     try:
