@@ -18,7 +18,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from requests import Session
 
 from manager.supervision.passages import Listener, Outcome, Passage
-from manager.tracing import Tracing
 
 CLOSE_SECONDS = 3.0  # a collector that is away does not hold up the manager's end for longer
 
@@ -26,8 +25,8 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-class OtlpTracing(Tracing):
-    """Sends what has ended to `endpoint`, every few seconds and from a thread of its own."""
+class OtlpTracing:
+    """As `Tracing`: sends what has ended to `endpoint`, every few seconds and from a thread of its own."""
 
     def __init__(self, endpoint: str, service: str) -> None:
         session = Session()

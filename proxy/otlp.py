@@ -27,7 +27,6 @@ from proxy.metrics.conventions import operation_of
 from proxy.metrics.meter import Meter, Tokens
 from proxy.metrics.paths import PathLabels
 from proxy.metrics.requests import PROVIDER
-from proxy.tracing import Tracing
 from proxy.traffic import WORK
 
 CLOSE_SECONDS = 3.0  # a collector that is away does not hold up the proxy's end for longer
@@ -35,8 +34,8 @@ CLOSE_SECONDS = 3.0  # a collector that is away does not hold up the proxy's end
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-class OtlpTracing(Tracing):
-    """Sends what has ended to `endpoint`, every few seconds and from a thread of its own."""
+class OtlpTracing:
+    """As `Tracing`: sends what has ended to `endpoint`, every few seconds and from a thread of its own."""
 
     def __init__(self, endpoint: str, service: str) -> None:
         session = Session()

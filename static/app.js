@@ -4,6 +4,7 @@ import { Api } from "./api.js";
 import { Attachments, watchFiles } from "./attachments.js";
 import { Chat } from "./chat.js";
 import { commandIn, run } from "./commands.js";
+import { inNextFrame } from "./frame.js";
 import { History } from "./history.js";
 import { html } from "./html.js";
 import { Keys } from "./keys.js";
@@ -20,7 +21,7 @@ export class App {
   attachments = new Attachments();
   /** @type {import("./pictures.js").Picture | null} */
   enlarged = null;
-  #drawing = 0;
+  #willDraw = false;
   /** @type {Element} */
   #root;
 
@@ -35,7 +36,7 @@ export class App {
 
   start() {
     this.#root.replaceChildren();
-    this.changed();
+    this.#draw();
     document.addEventListener("keydown", this.#shortcut);
     watchFiles(this);
     watchModels(this.board, this.api);
@@ -43,10 +44,14 @@ export class App {
 
   /** Draws once a frame, however many tokens came. */
   changed = () => {
-    this.#drawing ||= requestAnimationFrame(() => {
-      this.#drawing = 0;
-      render(html`<${Page} app=${this} />`, this.#root);
-    });
+    if (this.#willDraw) return;
+    this.#willDraw = true;
+    inNextFrame(this.#draw);
+  };
+
+  #draw = () => {
+    this.#willDraw = false;
+    render(html`<${Page} app=${this} />`, this.#root);
   };
 
   /**

@@ -51,11 +51,11 @@ class Lease:
         self._roster = Roster()
         self._absent_since: float | None = None
         self._heard = False  # whether the manager knows of this lease
-        self._loop = asyncio.get_running_loop()
-        self.cause: asyncio.Future[str] = self._loop.create_future()
+        self.loop = asyncio.get_running_loop()
+        self.cause: asyncio.Future[str] = self.loop.create_future()
         self._keeping = Keeping(model, tell_keep, self._rest)
-        self._linger = Deadline(self._loop, self._lingered)
-        self._task = self._loop.create_task(self._run(), name=f"lease of {model}")
+        self._linger = Deadline(self.loop, self._lingered)
+        self._task = self.loop.create_task(self._run(), name=f"lease of {model}")
 
     def __repr__(self) -> str:
         state = f"ready at {self.address.authority.decode()}" if self.address else self.progress.words
@@ -164,7 +164,7 @@ class Lease:
     def _admit(self, event: Ready) -> None:
         address = _address(event.endpoint)
         if self.cause.done():
-            self.cause = self._loop.create_future()
+            self.cause = self.loop.create_future()
         self.address = address
         self.progress.follow(event)
         self._roster.admit(address)
@@ -192,7 +192,7 @@ class Lease:
 
     async def _bear_absence(self, error: ManagerAbsent) -> None:
         """The address, if there is one, goes on serving; who waits is told when the manager stays away."""
-        now = self._loop.time()
+        now = self.loop.time()
         if self._absent_since is None:
             self._absent_since = now
             _logger.warning("lease of %s: %s", self.model, error.reason)

@@ -82,8 +82,8 @@ class Hold:
         self._reason: ApiError | None = None
 
     async def __aenter__(self) -> Address:
-        self._task = asyncio.current_task()
         self._lease = self._leases.lease_of(self._model)
+        self._task = asyncio.current_task(self._lease.loop)  # without it, a system call asks for the process first
         place = self._lease.join(self)
         if self._keep is not None:
             self._lease.keep(self._keep)

@@ -22,7 +22,15 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
 )
+CONDITION = """({
+    readyState: document.readyState,
+    visibility: document.visibilityState,
+    body: document.body?.innerHTML.slice(0, 300),
+    files: performance.getEntriesByType("resource").map((file) => [file.name, file.responseStatus, file.duration]),
+})"""
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 700}
 
@@ -54,6 +62,7 @@ def open_page(base_url: str, viewport: ViewportSize = DESKTOP) -> Iterator[Page]
 def new_tab(context: BrowserContext, viewport: ViewportSize = DESKTOP) -> Iterator[tuple[Page, list[str]]]:
     """A tab with a session storage of its own, and the list that its complaints go to."""
     page = context.new_page()
+    page.bring_to_front()
     page.set_viewport_size(viewport)
     complaints = listen(page)
     try:
@@ -71,6 +80,11 @@ def listen(page: Page) -> list[str]:
     page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
     page.on("console", lambda line: complaints.append(line.text) if is_complaint(line.type, line.text) else None)
     return complaints
+
+
+def condition(page: Page) -> str:
+    """What a page that does not draw can tell of itself: how far it came, whether it is shown, which files it has."""
+    return str(page.evaluate(CONDITION))
 
 
 def is_complaint(kind: str, text: str) -> bool:
@@ -95,5 +109,5 @@ def last_answer(page: Page) -> Locator:
 
 def wait_for_end(page: Page, timeout_ms: float = 60_000) -> None:
     """Until the newest answer is over, however it ended. A question just asked is drawn in the next frame."""
-    page.evaluate("new Promise(requestAnimationFrame)")
+    page.evaluate("new Promise((drawn) => { requestAnimationFrame(drawn); setTimeout(drawn, 300); })")
     expect(page.get_by_role("button", name="send")).to_be_visible(timeout=timeout_ms)

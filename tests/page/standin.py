@@ -27,6 +27,7 @@ class StandIn(ThreadingHTTPServer):
     """Its fields are what a test sets and reads; each request runs in a thread of its own."""
 
     daemon_threads = True
+    request_queue_size = 128  # a page asks for all of its files at once
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)

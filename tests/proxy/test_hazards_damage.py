@@ -2,13 +2,13 @@
 
 from random import Random
 
-import psutil
 import pytest
 
 from proxy.media.decoder import REASONS, Decoder
 from proxy.media.limits import MediaLimits
 from proxy.media.refusal import MediaRefused
 from tests.proxy.media.pictures import encoded
+from tests.proxy.media.programs import programs
 
 pytestmark = pytest.mark.anyio
 CASES = 10_000
@@ -38,9 +38,9 @@ async def test_damaged_pictures_are_refused_or_shown_and_end_no_program() -> Non
     decoder, dice = Decoder(MediaLimits(workers=1)), Random(1)
     try:
         await decoder.picture(SEEDS[0], is_base64=False)
-        (program,) = psutil.Process().children()
+        (program,) = programs()
         outcomes = [await outcome(decoder, damaged(dice)) for _ in range(CASES)]
-        assert psutil.Process().children() == [program], "not one has ended it"
+        assert programs() == [program], "not one has ended it"
         assert set(outcomes) <= {"data:image/", *REASONS}
         assert outcomes.count("data:image/") < CASES * 3 // 4
     finally:

@@ -278,6 +278,12 @@ def ring_of_one() -> tuple[Keyring, dict[str, str]]:
     return ring, {"id": key_id, "secret": secret, "short": secret[:-1]}
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_schemes_name_is_read_in_any_case(scheme: str) -> None:
+    ring, words = ring_of_one()
+    assert ring.find(f"{scheme} rh-{words['id']}-{words['secret']}".encode()) is not None
+
+
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS.keys())
 def test_whatever_is_wrong_two_digests_are_compared_in_constant_time(offer: str) -> None:
     ring, words = ring_of_one()

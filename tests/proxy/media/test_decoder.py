@@ -7,7 +7,6 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from proxy.media.decoder import REASONS, Decoder
 from proxy.media.limits import MediaLimits
 from proxy.media.refusal import MediaRefused
 from tests.proxy.media.pictures import encoded, opened
+from tests.proxy.media.programs import programs
 
 pytestmark = pytest.mark.anyio
 
@@ -106,12 +106,12 @@ def claiming(width: int, height: int) -> bytes:
 )
 async def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(decoder: Decoder, width: int, height: int) -> None:
     await decoder.picture(encoded(), is_base64=False)
-    (program,) = psutil.Process().children()
+    (program,) = programs()
     before = program.memory_info().rss
     with pytest.raises(MediaRefused) as raised:
         await decoder.picture(claiming(width, height), is_base64=False)
     assert raised.value.code == "too_many_pixels"
-    assert psutil.Process().children() == [program]
+    assert programs() == [program]
     assert program.memory_info().rss - before < 64 * 2**20
 
 
@@ -150,7 +150,7 @@ async def test_a_sound_must_look_like_one_and_goes_on_as_it_is(decoder: Decoder)
 
 async def test_a_program_that_dies_of_a_picture_is_replaced_for_the_next(decoder: Decoder) -> None:
     await decoder.picture(encoded(), is_base64=False)
-    (program,) = psutil.Process().children()
+    (program,) = programs()
     program.kill()
     assert opened(await decoder.picture(encoded(), is_base64=False)).size == (8, 6)
 
@@ -172,7 +172,7 @@ async def test_a_decoder_that_takes_too_long_is_ended(tmp_path: Path, monkeypatc
     decoder = Decoder(MediaLimits(decode=0.3))
     with pytest.raises(MediaRefused):
         await decoder.picture(encoded(), is_base64=False)
-    assert psutil.Process().children() == []
+    assert programs() == []
 
 
 # Mutated files (C10). In the test's own process, since the oracle is the program's: it refuses, or answers a picture.
