@@ -7,8 +7,11 @@ import msgspec
 from proxy.artifacts.store import ArtifactStore
 from proxy.gateway.asgi import Receive, Scope, Send
 from proxy.gateway.body import read_body
+from proxy.openapi.operation import Operation
 from proxy.router import Route
 from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
 
 BODY_SIZE = 64 * 2**10
 

@@ -10,8 +10,11 @@ from proxy.artifacts.store import ArtifactStore
 from proxy.endpoints._generation import require_json
 from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond_json
 from proxy.gateway.body import read_body
+from proxy.openapi.operation import Operation
 from proxy.router import Route
 from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
 
 PATH = "/v1/artifacts/preferences"
 BODY_SIZE = 64 * 2**10

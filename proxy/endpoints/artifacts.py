@@ -19,8 +19,11 @@ from proxy.endpoints._reproduction import Reproduction
 from proxy.endpoints._upload_form import UploadForm
 from proxy.gateway.asgi import Receive, Scope, Send, respond, respond_json
 from proxy.gateway.body import read_body
+from proxy.openapi.operation import Operation
 from proxy.router import REST, Route
 from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
 
 ONE_ALONE: dict[str, object] = {"request": None, "same_bytes": None}  # which are long, or long to find
 BODY_SIZE = 64 * 2**10

@@ -14,8 +14,11 @@ from proxy.endpoints._artifact_query import Parameters, wrong_value
 from proxy.endpoints._content import send_content
 from proxy.endpoints._upload_form import UploadForm
 from proxy.gateway.asgi import Receive, Scope, Send, respond_json
+from proxy.openapi.operation import Operation
 from proxy.router import REST, Route
 from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
 
 FILES = "/v1/files"
 ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"

@@ -4,8 +4,11 @@ from contract.jobs import VideoDeleted
 from proxy.endpoints._jobs import JobTeller, answer, find_job, nothing_at
 from proxy.gateway.asgi import Receive, Scope, Send
 from proxy.jobs.job import VIDEO
+from proxy.openapi.operation import Operation
 from proxy.router import Route
 from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
 
 PATH = "/v1/jobs"
 

@@ -24,8 +24,11 @@ from proxy.endpoints._upload_form import UploadForm
 from proxy.endpoints.files import MOST_SECONDS, as_file, require_purpose
 from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond_json
 from proxy.gateway.body import read_body
+from proxy.openapi.operation import Operation
 from proxy.router import REST, Route
 from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
 
 UPLOADS = "/v1/uploads"
 BODY_SIZE = 2**20

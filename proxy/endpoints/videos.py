@@ -24,8 +24,11 @@ from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond
 from proxy.gateway.body import read_body
 from proxy.gateway.peek import peek
 from proxy.jobs.job import VIDEO, Job
+from proxy.openapi.operation import Operation
 from proxy.router import REST, Route
 from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
 
 REMIX_SIZE = 2**20
 NOT_HERE: Mapping[str, str] = MappingProxyType(
