@@ -108,6 +108,7 @@ class LocalStack:
             ROUNDHOUSE_ENGINES_DIR=str(settings.path(settings.engines_dir)),
             ROUNDHOUSE_TOKEN_FILE=str(self.run_dir / "token"),
             ROUNDHOUSE_KEY_STORE=str(self.run_dir / "keys.sqlite3"),
+            ROUNDHOUSE_ARTIFACTS_DIR=str(self.run_dir / "artifacts"),
             ROUNDHOUSE_MANAGER_PORT=str(settings.manager_port),
             ROUNDHOUSE_MANAGER_URL=f"http://127.0.0.1:{settings.manager_port}",
             ROUNDHOUSE_PROXY_PORT=str(settings.port),

@@ -28,6 +28,7 @@ ENDPOINT_TYPES: Mapping[str, frozenset[ModelType]] = MappingProxyType(
         "/v1/images/edits": frozenset({ModelType.EDIT}),
         # A variation starts from a picture, as an edit does: it is one without words.
         "/v1/images/variations": frozenset({ModelType.EDIT}),
+        "/v1/videos": frozenset({ModelType.VIDEO}),
         "/v1/audio/transcriptions": frozenset({ModelType.AUDIO}),
         "/v1/audio/translations": frozenset({ModelType.AUDIO}),
     }

@@ -100,6 +100,9 @@ class ModelEntry(BaseModel):
     aliases: tuple[Annotated[str, Field(pattern=f"^{ALIAS}$")], ...] = Field((), description="other names")
     defaults: dict[str, ArgumentValue] = Field({}, description="request parameters used when absent")
     default_for: Types = Field((), description="types for which this model answers when a request names none")
+    keyframe: str | None = Field(
+        None, pattern=f"^{NAME}$", description="the image model that makes a picture for this video model to begin with"
+    )
 
     @field_validator("type")
     @classmethod
@@ -126,6 +129,12 @@ class ModelEntry(BaseModel):
     def _default_only_for_own_types(self) -> Self:
         if not set(self.default_for) <= set(self.type):
             raise ValueError("default_for may only name types that the model has")
+        return self
+
+    @model_validator(mode="after")
+    def _keyframe_only_for_videos(self) -> Self:
+        if self.keyframe is not None and ModelType.VIDEO not in self.type:
+            raise ValueError("keyframe is for models of type video; leave it out")
         return self
 
     @property

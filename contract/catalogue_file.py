@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from contract.catalogue import NAME, Catalogue, ModelEntry
+from contract.catalogue import NAME, Catalogue, ModelEntry, ModelType
 
 MAXIMUM_BYTES = 4 * 2**20
 SCHEMA_KEY = "$schema"  # editors find the published JSON Schema by it
@@ -49,6 +49,7 @@ def parse_catalogue(data: bytes) -> Catalogue:
         except ValidationError as error:
             problems += _explain(name, error)
     problems += _taken_twice(models)
+    problems += _wrong_keyframes(models)
     if problems:
         raise CatalogueError(tuple(problems))
     return Catalogue(models=models)
@@ -62,6 +63,14 @@ def _taken_twice(models: Mapping[str, ModelEntry]) -> Iterator[Problem]:
             owner = owners.setdefault(claim, name)
             if owner != name:
                 yield Problem(f"{name}.{key}", claim, f"taken by {owner}; give each its own")
+
+
+def _wrong_keyframes(models: Mapping[str, ModelEntry]) -> Iterator[Problem]:
+    """Keyframes that name no image model of this file."""
+    for name, entry in models.items():
+        painter = models.get(entry.keyframe) if entry.keyframe is not None else None
+        if entry.keyframe is not None and (painter is None or ModelType.IMAGE not in painter.type):
+            yield Problem(f"{name}.keyframe", repr(entry.keyframe), "name a model of type image, by its own name")
 
 
 def _claims(entry: ModelEntry) -> Iterator[tuple[str, str]]:

@@ -201,7 +201,10 @@ class VideoProgress(BaseModel):
 
 
 class CompletedVideo(Made):
-    """The clip as MP4 (H.264, yuv420p, fast start), base64. `seconds` is frames over frames a second."""
+    """The clip as MP4 (H.264, yuv420p, fast start), base64. `seconds` is frames over frames a second.
+
+    thumbnail_b64: its first frame, small; spritesheet_b64: frames of all its length side by side; both JPEG
+    """
 
     type: Literal["video.completed"] = "video.completed"
     b64_json: str
@@ -211,4 +214,6 @@ class CompletedVideo(Made):
     fps: int
     frames: int
     seconds: float
+    thumbnail_b64: str | None = None
+    spritesheet_b64: str | None = None
     safety_identifier: str | None = None

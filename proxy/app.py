@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -13,10 +14,13 @@ from proxy.access.guard import KeyGuard
 from proxy.access.host import HostGuard
 from proxy.access.keyring import Keyring
 from proxy.access.origin import guard_origin
+from proxy.access.signed import Signatures
 from proxy.access.sources import BadKeys
 from proxy.access.store import KeyStore
 from proxy.access.usage_book import UsageBook
 from proxy.access_log import AccessLog
+from proxy.artifacts.gallery import Gallery
+from proxy.artifacts.store import ArtifactStore
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.company import Company
 from proxy.endpoints import find_routes
@@ -26,6 +30,10 @@ from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
 from proxy.gateway.upstream import Address, Pool, PoolLimits
+from proxy.jobs.artifact_keeper import ArtifactKeeper
+from proxy.jobs.assembly import build_jobs, tell_of_artifacts, tell_of_model
+from proxy.jobs.engine import Engine
+from proxy.jobs.events import EventHub
 from proxy.media.bodies import Media
 from proxy.media.decoder import Decoder
 from proxy.media.fetch import Dialler, Fetcher, resolve
@@ -60,15 +68,22 @@ class Proxy:
         ring = Keyring(company.key, monotonic, company.limits)
         self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book, company.spread)
         self.keys.load()
+        signatures = Signatures()
+        self._build_store(settings, signatures)
+        keeper = self._build_jobs(settings)
         self.report = Report(meter, watch, self.leases, self.pool, self.traffic)
-        limits = settings.media_limits
-        self.media = Media(Fetcher(limits, resolve, Dialler()), Decoder(limits), limits)
         services = Services(
             access=Access(book, monotonic, company.limits),
+            artifacts=self.artifacts,
+            events=self.events,
             feed=self.feed,
             forwarder=Forwarder(self.leases, self.pool, settings.forward_limits, "the first token"),
+            gallery=self.gallery,
             image_forwarder=Forwarder(self.leases, self.pool, settings.image_limits, "the picture"),
+            jobs=self.jobs,
+            keeper=keeper,
             keys=self.keys,
+            leases=self.leases,
             manager=manager,
             media=self.media,
             meter=meter,
@@ -84,10 +99,31 @@ class Proxy:
         routes = find_routes(services)
         self.records = Records(self._log, meter, (route.path for route in routes))
         self.routes = tuple(routes)
-        self._http = self._stack(settings, Router(routes), ring, company)
+        self._http = self._stack(settings, Router(routes), ring, signatures, company)
 
-    def _stack(self, settings: Settings, router: App, ring: Keyring, company: Company) -> ErrorRenderer:
-        key_guard = KeyGuard(ring, monotonic, BadKeys(monotonic, company.bad_keys))
+    def _build_store(self, settings: Settings, signatures: Signatures) -> None:
+        """What decodes, and what is kept."""
+        limits = settings.media_limits
+        decoder = Decoder(limits)
+        self.media = Media(Fetcher(limits, resolve, Dialler()), decoder, limits)
+        self.artifacts = ArtifactStore(settings.artifacts_dir, settings.store_limits, signatures, decoder)
+        self.gallery = Gallery(self.artifacts)
+
+    def _build_jobs(self, settings: Settings) -> ArtifactKeeper:
+        """What goes on without a caller, and what is told of it."""
+        self.events = EventHub()
+        tell_of_artifacts(self.artifacts, self.events)
+        self.feed.followers.append(partial(tell_of_model, hub=self.events))
+        keeper = ArtifactKeeper(self.artifacts)
+        limits = settings.video_limits
+        engine = Engine(Forwarder(self.leases, self.pool, limits, "the engine"), limits)
+        self.jobs = build_jobs(settings.job_file, keeper, engine, self.events, self.traffic, settings.job_limits)
+        return keeper
+
+    def _stack(
+        self, settings: Settings, router: App, ring: Keyring, signatures: Signatures, company: Company
+    ) -> ErrorRenderer:
+        key_guard = KeyGuard(ring, signatures, monotonic, BadKeys(monotonic, company.bad_keys))
         guards = (HostGuard(settings.hosts), guard_origin, key_guard, TrafficGuard(self.traffic))
         traced = self._tracing.traced(router, PathLabels(route.path for route in self.routes))
         return ErrorRenderer(Gate(guards, traced), self.records, self.traffic)
@@ -101,15 +137,23 @@ class Proxy:
         follower = asyncio.create_task(self.feed.follow(), name="catalogue feed")
         keys = asyncio.create_task(self.keys.follow(), name="store of keys")
         line = asyncio.create_task(self._stay_in_line(), name="line to the parent")
+        await self.artifacts.open()
+        await self.jobs.start()
+        sweeper = asyncio.create_task(self.artifacts.follow(), name="artifacts whose time is over")
         if self._share is not None:
             await self._await_catalogue()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         follower.cancel()
         line.cancel()
-        await asyncio.wait((follower, line))
+        sweeper.cancel()
+        await asyncio.wait((follower, line, sweeper))
         await self.keys.close(keys)
+        self.events.close()
+        await self.jobs.close()
         await self.leases.close()
+        await self.gallery.finish()
+        await self.artifacts.close()
         await self.media.close()
         self.pool.close()
         self._log.flush()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 
 from pydantic import ValidationError
@@ -32,6 +32,7 @@ class CatalogueFeed:
         self._pause = FIRST_PAUSE
         self._complaint = ""
         self.directory: Directory | None = None
+        self.followers: list[Callable[[ModelStatus], None]] = []  # each is told how a model stands now
 
     async def get(self) -> Directory:
         """The directory, waited for at most `wait` seconds. Raises ManagerAbsent."""
@@ -87,6 +88,8 @@ class CatalogueFeed:
                 self.directory = self.directory.with_status(status)
                 if status.name in self.directory.catalogue.models:
                     self._watch.learn(status)
+                    for follower in self.followers:
+                        follower(status)
 
 
 async def _events(lines: AsyncIterator[bytes]) -> AsyncGenerator[tuple[bytes, bytes], None]:

@@ -5,9 +5,15 @@ from pathlib import Path
 
 from proxy.access.admission import Access
 from proxy.access.store import KeyStore
+from proxy.artifacts.gallery import Gallery
+from proxy.artifacts.store import ArtifactStore
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.gateway.forward import Forwarder
+from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager
+from proxy.jobs.desk import Jobs
+from proxy.jobs.events import EventHub
+from proxy.jobs.keeper import Keeper
 from proxy.media.bodies import Media
 from proxy.metrics.meter import Meter
 from proxy.metrics.report import Report
@@ -20,10 +26,16 @@ class Services:
     """Made once, in `app.py`. `share`: what is held together with other workers, where there are any."""
 
     access: Access
+    artifacts: ArtifactStore
+    events: EventHub
     feed: CatalogueFeed
     forwarder: Forwarder
+    gallery: Gallery
     image_forwarder: Forwarder
+    jobs: Jobs
+    keeper: Keeper
     keys: KeyStore
+    leases: Leases
     manager: Manager
     media: Media
     meter: Meter

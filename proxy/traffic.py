@@ -8,6 +8,7 @@ from proxy.access.paths import is_guarded
 from proxy.gateway.asgi import Scope
 
 WORK = "/v1/"
+EVENTS = "/v1/events"  # its stream has no end of its own
 METRICS = "/metrics"  # how a drain goes may be watched to its end
 
 
@@ -29,7 +30,7 @@ class Traffic:
 
     def enter(self, path: str) -> bool:
         """A request begins -> whether it counts, and must `leave`: event streams and the page end with all else."""
-        if not path.startswith(WORK):
+        if not path.startswith(WORK) or path == EVENTS:
             return False
         self._in_flight += 1
         if self._in_flight == 1:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from math import ceil
+from time import time
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.keyring import Grant, Keyring
 from proxy.access.paths import is_for_admins, is_guarded
 from proxy.access.rate_headers import rate_lines
+from proxy.access.signed import SIGNED, Signatures
 from proxy.access.sources import BadKeys, source_of
 from proxy.gateway.asgi import TELLING, Scope
 
@@ -18,16 +20,27 @@ class KeyGuard:
 
     A source of many bad keys is told to wait. Keys of our own making, which cannot be guessed, still open from there:
     behind one address there may be many callers. The key file's, which a person may have made up, does not.
+    An address with a signature opens by itself: no key is looked at.
     """
 
-    def __init__(self, ring: Keyring, clock: Callable[[], float], bad_keys: BadKeys | None = None) -> None:
+    def __init__(
+        self,
+        ring: Keyring,
+        signatures: Signatures,
+        clock: Callable[[], float],
+        bad_keys: BadKeys | None = None,
+    ) -> None:
         self._ring = ring
+        self._signatures = signatures
         self._clock = clock
         self._bad = bad_keys or BadKeys(clock)
 
     def __call__(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         path = scope["path"]
         if not self._ring.is_demanded or not is_guarded(path):
+            return
+        if scope["query_string"] and self._signatures.opens(scope, time()):
+            scope[SIGNED] = True
             return
         grant = scope[GRANT] = self._identify(scope, headers)
         if is_for_admins(path) and not grant.key.admin:

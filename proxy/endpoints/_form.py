@@ -16,7 +16,7 @@ class FormGeneration:
         self._upload_size = upload_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        boundary = _require_form(headers_of(scope).get(b"content-type"))
+        boundary = require_form(headers_of(scope).get(b"content-type"))
         scan = FormScan(boundary)
 
         async def scanned() -> Message:
@@ -28,8 +28,8 @@ class FormGeneration:
         await self._dispatch(scope, send, scan.end(), body, form_type(boundary))
 
 
-def _require_form(content_type: bytes | None) -> bytes:
-    """A request's Content-Type -> the form's boundary."""
+def require_form(content_type: bytes | None) -> bytes:
+    """A request's Content-Type -> the form's boundary. Raises ApiError (400, 415)."""
     if content_type is None or not is_form(content_type):
         message = "Send the body as 'Content-Type: multipart/form-data'."
         raise ApiError(415, "unsupported_media_type", message, headers=CLOSE)

@@ -92,8 +92,8 @@ class Generation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         content_type = headers_of(scope).get(b"content-type")
-        if content_type != JSON and not is_json(content_type):
-            raise _not_json()
+        if content_type != JSON:
+            require_json(content_type)
         body = await read_body(scope, receive, self._body_size)
         peeked = peek(body) if len(body) <= LONG else await peek_long(body)
         await self._dispatch(scope, send, peeked, body, JSON)
@@ -105,6 +105,8 @@ def generation_route(path: str, services: Services, prepare: Prepare | None = No
     return Route("POST", path, Generation(dispatch, services.body_size))
 
 
-def _not_json() -> ApiError:
-    message = "Send the body as 'Content-Type: application/json', in UTF-8."
-    return ApiError(415, "unsupported_media_type", message, headers=DO_NOT_RETRY)
+def require_json(content_type: bytes | None) -> None:
+    """Raises ApiError (415)."""
+    if not is_json(content_type):
+        message = "Send the body as 'Content-Type: application/json', in UTF-8."
+        raise ApiError(415, "unsupported_media_type", message, headers=DO_NOT_RETRY)

@@ -1,8 +1,11 @@
-"""Pictures: made, edited, varied. Slow and dear, so that a failure which cost work is not met again by itself."""
+"""Pictures: made, edited, varied, and kept. Slow and dear: a failure that cost work is not met again by itself."""
 
 from contract.images import EditRequest, GenerationRequest, ImagesResponse, VariationRequest
+from proxy.endpoints._artifact_view import Addresses
 from proxy.endpoints._form import FormGeneration
 from proxy.endpoints._generation import Dispatch, Generation
+from proxy.endpoints._image_jobs import OrLater
+from proxy.endpoints._keeping import Keeping, keeping_step
 from proxy.gateway.asgi import COSTLY, App, Receive, Scope, Send
 from proxy.openapi.rows import form_row, json_row
 from proxy.router import Route
@@ -31,8 +34,12 @@ class Costly:
 
 def routes(services: Services) -> tuple[Route, ...]:
     def dispatch(path: str) -> Dispatch:
-        return Dispatch(path, services, services.image_forwarder)
+        return Dispatch(path, services, services.image_forwarder, keeping_step(services.artifacts))
 
-    made = Route("POST", GENERATIONS, Costly(Generation(dispatch(GENERATIONS), services.body_size)))
-    forms = (Route("POST", path, Costly(FormGeneration(dispatch(path), services.upload_size))) for path in FORMS)
+    def kept(app: App) -> Keeping:
+        return Keeping(app, services.gallery, Addresses(services.artifacts))
+
+    now = kept(Generation(dispatch(GENERATIONS), services.body_size))
+    made = Route("POST", GENERATIONS, Costly(OrLater(now, services)))
+    forms = (Route("POST", path, Costly(kept(FormGeneration(dispatch(path), services.upload_size)))) for path in FORMS)
     return (made, *forms)

@@ -46,14 +46,14 @@ class FormScan:
             for event in self._parser.parse(data):
                 self._take(event)
         except multipart.MultipartError as error:
-            raise _broken(str(error)) from error
+            raise broken(str(error)) from error
 
     def end(self) -> Peeked:
         """There are no more bytes -> what was read of the form."""
         try:
             self._parser.close()
         except multipart.MultipartError as error:
-            raise _broken("it ends before its last boundary") from error
+            raise broken("it ends before its last boundary") from error
         return Peeked(model=self._values.get("model"), stream=_truth(self._values.get("stream")))
 
     def _take(self, event: Any) -> None:  # noqa: ANN401
@@ -64,48 +64,50 @@ class FormScan:
             self._grow(event)
         else:
             self._part = event
-            _check_head(event)
+            check_head(event)
             if event.name in _READ and event.name in self._values:
-                raise _wrong(event.name, "stands twice; send it once")
+                raise wrong(event.name, "stands twice; send it once")
 
     def _grow(self, data: bytes) -> None:
         name, size = self._part.name, self._part.bytes_received
         if self._part.filename is None and size > FIELD_LIMIT:
-            raise _wrong(name, f"is larger than {FIELD_LIMIT} bytes; only files may be")
+            raise wrong(name, f"is larger than {FIELD_LIMIT} bytes; only files may be")
         if name in _READ:
             if size > NAME_LIMIT:
-                raise _wrong(name, "is too long")
+                raise wrong(name, "is too long")
             self._value += data
 
     def _finish(self) -> None:
         if self._part.name in _READ:
-            self._values[self._part.name] = _text(self._part.name, self._value)
+            self._values[self._part.name] = text_of(self._part.name, self._value)
         self._value = b""
 
 
-def _check_head(part: Any) -> None:  # noqa: ANN401
+def check_head(part: Any) -> None:  # noqa: ANN401
+    """What any part must be. Raises ApiError (400)."""
     name, filename = part.name, part.filename
     if not name:
-        raise _broken("a part has no name")
+        raise broken("a part has no name")
     if (part.content_type or "").startswith("multipart/"):
-        raise _wrong(name, "is a form within the form; send its parts by themselves")
+        raise wrong(name, "is a form within the form; send its parts by themselves")
     if _EXTENDED_NAME.search(part.header("Content-Disposition", "")):
-        raise _wrong(name, "has an encoded name ('filename*'), which forms do not have")
+        raise wrong(name, "has an encoded name ('filename*'), which forms do not have")
     if filename is not None and _PATH_OR_CONTROL.search(filename):
-        raise _wrong(name, "has a file name that is a path or holds control characters")
+        raise wrong(name, "has a file name that is a path or holds control characters")
     if filename is not None and name in _READ:
-        raise _wrong(name, "is a field and no file")
+        raise wrong(name, "is a field and no file")
     if name.partition("[")[0] in _DENIED:
         raise ApiError(
             400, "unsupported_parameter", f"'{name[:100]}' may not be set here; leave it out.", param=name[:100]
         )
 
 
-def _text(name: str, value: bytes) -> str:
+def text_of(name: str, value: bytes) -> str:
+    """A field's value. Raises ApiError (400)."""
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise _wrong(name, "is not UTF-8") from error
+        raise wrong(name, "is not UTF-8") from error
 
 
 def _truth(value: str | None) -> bool | None:
@@ -117,9 +119,11 @@ def _truth(value: str | None) -> bool | None:
     return _TRUTHS[value.lower()]
 
 
-def _wrong(name: str, what: str) -> ApiError:
+def wrong(name: str, what: str) -> ApiError:
+    """A part is at fault."""
     return ApiError(400, "invalid_multipart", f"'{name[:100]}' {what}.", param=name[:100], headers=CLOSE)
 
 
-def _broken(why: str) -> ApiError:
+def broken(why: str) -> ApiError:
+    """It is no form at all."""
     return ApiError(400, "invalid_multipart", f"The body is no sound multipart form: {why}.", headers=CLOSE)

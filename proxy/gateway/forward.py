@@ -66,6 +66,13 @@ class Forwarder:
             await self._offer(request, EventRelay(send, heartbeat, limits).run)
         await send({"type": BODY, "body": b""})
 
+    async def ask(self, request: Forwarding, use: Use[T]) -> T:
+        """The answer is read by `use`, which may be called again as long as no engine takes the request.
+
+        Raises ApiError.
+        """
+        return await self._offer(request, use)
+
     async def _collect(self, answer: Connection, tally: Tally) -> bytes:
         body = await answer.read_all(self._limits.plain, self._limits.answer_size)
         if answer.status != 200:

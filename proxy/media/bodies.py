@@ -1,6 +1,8 @@
 """A body with media -> the same with that media as data, made anew. All else keeps its bytes."""
 
 import asyncio
+import base64
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -50,6 +52,24 @@ class Media:
             raise late() from error
         await asyncio.sleep(0)
         return msgspec.json.encode(members)
+
+    async def picture(self, data: bytes, param: str) -> tuple[str, bytes]:
+        """A file that was sent -> its media type and the same picture written anew. Raises ApiError (400, 503)."""
+        return await self._decoded(self._decoder.picture(data, is_base64=False), param)
+
+    async def picture_at(self, url: str, param: str) -> tuple[str, bytes]:
+        """The same for a URL, a data URL as well. Raises ApiError (400, 503)."""
+        return await self._decoded(self._picture(url), param)
+
+    async def _decoded(self, made: Awaitable[str], param: str) -> tuple[str, bytes]:
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                data = parse_data_url(await made)
+        except TimeoutError as error:
+            raise late() from error
+        except MediaRefused as error:
+            raise error.at(param) from error
+        return data.media_type, await asyncio.to_thread(base64.b64decode, data.payload)
 
     async def _replace(self, part: Part) -> None:
         try:

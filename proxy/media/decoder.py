@@ -9,7 +9,7 @@ from types import MappingProxyType
 from contract.sizes import show_bytes
 from proxy.media.limits import MediaLimits
 from proxy.media.refusal import MediaRefused, crowded
-from proxy.media.worker import BASE64, HEAD, OK, SOUND
+from proxy.media.worker import BASE64, HEAD, OK, SMALL, SOUND
 
 PROGRAM = Path(__file__).with_name("worker.py")
 
@@ -52,6 +52,11 @@ class Decoder:
     def __repr__(self) -> str:
         return f"<Decoder {self._present} pictures, {len(self._idle)} idle programs>"
 
+    @property
+    def largest(self) -> int:
+        """Bytes of a file that is looked at."""
+        return self._limits.size
+
     async def picture(self, data: bytes, *, is_base64: bool) -> str:
         """A file -> a data URL of the picture. Raises MediaRefused, and ApiError (503) where too many wait."""
         return await self._decode(BASE64 if is_base64 else 0, data)
@@ -59,6 +64,10 @@ class Decoder:
     async def sound(self, data: bytes, *, is_base64: bool) -> str:
         """A file -> a data URL of the sound. Raises like `picture`."""
         return await self._decode(SOUND | (BASE64 if is_base64 else 0), data)
+
+    async def thumbnail(self, data: bytes) -> str:
+        """A picture's file -> a data URL of the same, small, as WEBP. Raises like `picture`."""
+        return await self._decode(SMALL, data)
 
     async def _decode(self, kind: int, data: bytes) -> str:
         limit = self._limits.size

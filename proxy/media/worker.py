@@ -1,8 +1,8 @@
 """The program that decodes: pictures come in and go out by pipes, and what it dies of is the caller's picture.
 
 It knows nothing of the rest, holds no secret, and may use so much memory and so many seconds. A request is one byte
-that says what it is (RAW or BASE64, PICTURE or SOUND), four bytes of length, and the data; an answer is one byte (OK
-or REFUSED), four bytes of length, and a data URL or a code.
+that says what it is (BASE64 or raw, a SOUND or a picture, and whether that is to be SMALL), four bytes of length, and
+the data; an answer is one byte (OK or REFUSED), four bytes of length, and a data URL or a code.
 
     python -I worker.py MEMORY PIXELS SECONDS
 """
@@ -15,14 +15,16 @@ import struct
 import sys
 import warnings
 import zlib
+from collections.abc import Callable
 from typing import BinaryIO
 
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 HEAD = struct.Struct(">BI")
-BASE64, SOUND = 1, 2  # bits of a request's first byte
+BASE64, SOUND, SMALL = 1, 2, 4  # bits of a request's first byte
 OK, REFUSED = 0, 1
 FORMATS = ("PNG", "JPEG", "WEBP")
+SMALL_SIDE = 384  # pixels
 TEXT_LIMIT = 64 * 2**10  # of a PNG's comments, unpacked
 
 # All that the decoders raise of broken files: they have no exception of their own. What is not here ends the program.
@@ -79,7 +81,9 @@ def answer(out: BinaryIO, kind: int, data: bytes) -> None:
 def convert(kind: int, data: bytes) -> bytes:
     """One file -> a data URL of what it holds. Raises Refused."""
     raw = from_base64(data) if kind & BASE64 else data
-    return sound(raw) if kind & SOUND else picture(raw)
+    if kind & SOUND:
+        return sound(raw)
+    return thumbnail(raw) if kind & SMALL else picture(raw)
 
 
 def from_base64(data: bytes) -> bytes:
@@ -100,11 +104,20 @@ def sound(data: bytes) -> bytes:
 
 def picture(data: bytes) -> bytes:
     """A PNG, JPEG or WEBP -> the same picture written anew: upright, its first frame, and no word beside it."""
+    return made_anew(data, written)
+
+
+def thumbnail(data: bytes) -> bytes:
+    """The same, small, as WEBP."""
+    return made_anew(data, written_small)
+
+
+def made_anew(data: bytes, write: Callable[[Image.Image, bool], bytes]) -> bytes:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             require_size(image)
             image.load()
-            return written(plain(ImageOps.exif_transpose(image)), image.format == "JPEG")
+            return write(plain(ImageOps.exif_transpose(image)), image.format == "JPEG")
     except UnidentifiedImageError as error:
         raise Refused("not_a_picture") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -135,6 +148,15 @@ def written(image: Image.Image, is_photo: bool) -> bytes:
         return as_url(b"image/jpeg", out.getvalue())
     image.save(out, "PNG", compress_level=1)
     return as_url(b"image/png", out.getvalue())
+
+
+def written_small(image: Image.Image, _: bool) -> bytes:
+    """No side is longer than SMALL_SIDE."""
+    out = io.BytesIO()
+    image.info.clear()
+    image.thumbnail((SMALL_SIDE, SMALL_SIDE))
+    image.save(out, "WEBP", quality=80)
+    return as_url(b"image/webp", out.getvalue())
 
 
 def as_url(media_type: bytes, data: bytes) -> bytes:

@@ -1,6 +1,6 @@
 import pytest
 
-from contract.capabilities import ENDPOINT_TYPES, endpoints_of
+from contract.capabilities import endpoints_of
 from contract.catalogue import ModelType
 
 SERVED = [
@@ -22,7 +22,7 @@ SERVED = [
     (["image"], ("/v1/images/generations",)),
     (["edit"], ("/v1/images/edits", "/v1/images/variations")),
     (["edit", "image"], ("/v1/images/generations", "/v1/images/edits", "/v1/images/variations")),
-    (["video"], ()),
+    (["video"], ("/v1/videos",)),
 ]
 
 
@@ -31,7 +31,3 @@ def test_a_model_serves_the_endpoints_of_all_its_types_in_the_tables_order(
     types: list[str], endpoints: tuple[str, ...]
 ) -> None:
     assert endpoints_of(map(ModelType, types)) == endpoints
-
-
-def test_videos_have_no_endpoint_before_there_are_jobs() -> None:
-    assert not [path for path in ENDPOINT_TYPES if "video" in path]

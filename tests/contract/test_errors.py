@@ -42,4 +42,4 @@ def test_a_model_serves_what_its_types_serve() -> None:
     assert "/v1/embeddings" not in text
     assert set(text) & set(embedding) == {"/v1/tokenize", "/v1/detokenize"}
     assert "/v1/embeddings" not in endpoints_of([ModelType.RERANK])
-    assert endpoints_of([ModelType.VIDEO]) == ()
+    assert endpoints_of([ModelType.VIDEO]) == ("/v1/videos",)

@@ -112,6 +112,7 @@ class Stack:
             "RUNTIME": self.runtime,
             "INSTANCE": self.instance,
             "RUN_DIR": self.folder / "run",
+            "ARTIFACTS_DIR": self.folder / "artifacts",
             "TOKEN_FILE": self.folder / "run" / "token",
             "KEY_STORE": self.folder / "run" / "keys.sqlite3",
             "HUB_DIR": self.folder / "hub",

@@ -44,7 +44,7 @@ async def serving(folder: Path, **settings: str) -> AsyncIterator[tuple[Process,
     async with FakeEngine() as engine, FakeManager(MODELS) as manager:
         manager.endpoints["small"] = engine.url
         where = {"proxy_port": str(port), "manager_url": manager.url, "token_file": str(folder / "token")}
-        where["key_store"] = str(folder / "keys.sqlite3")
+        where |= {"key_store": str(folder / "keys.sqlite3"), "artifacts_dir": str(folder / "artifacts")}
         async with process(**where, **settings) as started:
             async with asyncio.timeout(PATIENCE):
                 while await status_of(port, "/ready") != 200:

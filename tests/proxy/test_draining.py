@@ -29,6 +29,7 @@ async def test_before_the_catalogue_is_known_it_is_alive_and_not_ready(tmp_path:
     port = free_port()
     where = {"proxy_port": str(port), "manager_url": f"http://127.0.0.1:{free_port()}", "manager_wait": "0.1"}
     files = {"token_file": str(tmp_path / "token"), "key_store": str(tmp_path / "keys.sqlite3")}
+    files["artifacts_dir"] = str(tmp_path / "artifacts")
     async with process(**where, **files) as started:
         async with asyncio.timeout(PATIENCE):
             while await status_of(port, "/health") != 200:
@@ -156,7 +157,8 @@ async def test_killed_in_the_middle_of_a_stream_it_serves_again_when_it_is_back(
         writer.close()
         manager.endpoints["small"] = engine.url
         where = {"proxy_port": str(port), "manager_url": manager.url, "token_file": str(tmp_path / "token")}
-        async with process(**where, key_store=str(tmp_path / "keys.sqlite3")):
+        where |= {"key_store": str(tmp_path / "keys.sqlite3"), "artifacts_dir": str(tmp_path / "artifacts")}
+        async with process(**where):
             async with asyncio.timeout(PATIENCE):
                 while await status_of(port, "/ready") != 200:
                     await asyncio.sleep(0.02)

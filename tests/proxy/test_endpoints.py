@@ -24,7 +24,8 @@ WIDE: dict[str, dict[str, Any]] = {
     "judge": {"type": "rerank"},
 }
 TARGETS = {"/v1/tokenize": "/tokenize", "/v1/detokenize": "/detokenize"}
-JSON_ROWS = [path for path in ENDPOINT_TYPES if not path.startswith(("/v1/images", "/v1/audio", "/v1/completions"))]
+OTHERS = ("/v1/images", "/v1/audio", "/v1/completions", "/v1/videos")
+JSON_ROWS = [path for path in ENDPOINT_TYPES if not path.startswith(OTHERS)]
 
 
 @dataclass

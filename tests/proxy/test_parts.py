@@ -31,9 +31,9 @@ def test_two_endpoints_for_the_same_method_and_path_are_refused() -> None:
 async def test_every_row_of_the_capability_table_has_its_endpoint(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         for path in ENDPOINT_TYPES:
-            answer = await w.get(path)
+            answer = await w.get(path, method="PATCH")
             assert answer.status == 405
-            assert answer.headers["allow"] == "OPTIONS, POST"
+            assert answer.headers["allow"] in {"OPTIONS, POST", "GET, HEAD, OPTIONS, POST"}
 
 
 def settings(**values: Any) -> Settings:  # noqa: ANN401

@@ -116,7 +116,7 @@ async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:  # noqa:
     async with FakeEngine() as engine, FakeManager(MODELS) as manager:
         manager.endpoints["small"] = engine.url
         values: dict[str, Any] = {"proxy_port": 0, "manager_url": manager.url, "token_file": token, "drain": 2.0}
-        values["key_store"] = folder / "keys.sqlite3"
+        values["key_store"], values["artifacts_dir"] = folder / "keys.sqlite3", folder / "artifacts"
         async with running(Settings(**(values | settings))) as (server, port):
             url = f"http://127.0.0.1:{port}/v1"
             async with AsyncOpenAI(base_url=url, api_key="unused-by-default", max_retries=0) as client:

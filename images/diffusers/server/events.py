@@ -23,7 +23,7 @@ from contract.images import (
 from images.diffusers.server import answers
 from images.diffusers.server.answers import Events, Scribe
 from images.diffusers.server.jobs import Made, Preview, Step
-from images.diffusers.server.media import clips
+from images.diffusers.server.media import clips, sheets
 
 Prefix = Literal["image_generation", "image_edit"]
 
@@ -106,6 +106,8 @@ def _completed(request: DiffusionRequest, scribe: Scribe, event: Made) -> Comple
         fps=fps,
         frames=len(frames),
         seconds=len(frames) / fps,
+        thumbnail_b64=sheets.thumbnail(frames),
+        spritesheet_b64=sheets.spritesheet(frames),
         safety_identifier=answers.caller_of(request),
         **scribe.how(event),
     )

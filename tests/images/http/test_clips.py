@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.images.pictures import png
+from tests.images.pictures import opened, png
 from tests.images.server import Engine, Engines
 
 FILMED = "/v1/videos/generations"
@@ -46,6 +46,13 @@ def test_a_picture_becomes_a_clip_with_its_steps_told(svd: Engine) -> None:
     assert clip.index(b"moov") < clip.index(b"mdat")
     assert b"avc1" in clip
     assert f'"seed": {last["seed"]}'.encode() in clip
+
+
+def test_a_clip_comes_with_a_thumbnail_and_a_sheet_of_its_frames(svd: Engine) -> None:
+    last = film(svd, num_frames="5", fps="4")[-1]
+    width, height = int(str(last["width"])), int(str(last["height"]))
+    assert opened(str(last["thumbnail_b64"])).size == (width, height)
+    assert opened(str(last["spritesheet_b64"])).size == (3 * width, 2 * height)
 
 
 def test_the_same_clip_has_the_same_bytes_and_another_motion_has_others(svd: Engine) -> None:

@@ -1,0 +1,86 @@
+"""Jobs as they are told, one or many, and found by their path."""
+
+import re
+from functools import partial
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel
+
+from contract.errors import ApiError
+from proxy.access.admission import owner_of
+from proxy.endpoints._artifact_view import Addresses
+from proxy.gateway.asgi import RawHeaders, Scope, Send, respond
+from proxy.jobs.database import Query
+from proxy.jobs.desk import Jobs
+from proxy.jobs.job import ID_PATTERN, Job
+from proxy.jobs.wire import header_of, page_of, view_of
+from proxy.router import REST
+from proxy.services import Services
+
+JSON = b"application/json"
+MOST_PER_PAGE = 100
+POLL = b"openai-poll-after-ms"
+
+_ID = re.compile(ID_PATTERN)
+
+
+class JobTeller:
+    """Answers with a job, or with a page of them."""
+
+    def __init__(self, services: Services) -> None:
+        self._jobs = services.jobs
+        self._addresses = Addresses(services.artifacts)
+        self._words = partial(services.leases.progress, awaited="the engine")
+
+    async def one(self, scope: Scope, send: Send, job: Job) -> None:
+        standing = self._jobs.standing(job)
+        after = header_of(job, standing)
+        extra: RawHeaders = [(POLL, after)] if after is not None else []
+        await answer(send, view_of(job, standing, self._words, partial(self._addresses.url, scope)), extra)
+
+    async def page(self, scope: Scope, send: Send, kind: str | None) -> None:
+        """Raises ApiError (400)."""
+        query = query_of(scope, kind)
+        found = await self._jobs.page(owner_of(scope), query._replace(limit=query.limit + 1))
+        address = partial(self._addresses.url, scope)
+        views = [view_of(job, self._jobs.standing(job), self._words, address) for job in found]
+        await answer(send, page_of(views, query.limit))
+
+
+async def answer(send: Send, document: BaseModel, extra: RawHeaders | None = None) -> None:
+    """A JSON answer that nobody is to keep."""
+    headers: RawHeaders = [(b"cache-control", b"no-store"), *(extra or ())]
+    await respond(send, 200, JSON, document.model_dump_json().encode(), headers)
+
+
+async def find_job(jobs: Jobs, scope: Scope, kind: str | None) -> tuple[Job, str]:
+    """The path's rest -> the caller's job, and what is asked of it. Raises ApiError (404)."""
+    job_id, _, verb = scope[REST].partition("/")
+    if not _ID.fullmatch(job_id):
+        raise nothing_at(scope)
+    job = await jobs.find(owner_of(scope), job_id)
+    if kind is not None and job.kind != kind:
+        raise nothing_at(scope)
+    return job, verb
+
+
+def nothing_at(scope: Scope) -> ApiError:
+    return ApiError(404, "not_found", f"There is nothing at {scope['path'][:200]}.")
+
+
+def query_of(scope: Scope, kind: str | None) -> Query:
+    """A listing's query string. Raises ApiError (400)."""
+    limit, order, after = asked(scope, "limit", "20"), asked(scope, "order", "desc"), asked(scope, "after", "")
+    if not (limit.isascii() and limit.isdecimal()) or not 0 < int(limit[:6]) <= MOST_PER_PAGE:
+        raise ApiError(400, "invalid_value", f"'limit' is a number from 1 to {MOST_PER_PAGE}.", param="limit")
+    if order not in {"asc", "desc"}:
+        raise ApiError(400, "invalid_value", "'order' is asc or desc.", param="order")
+    if after and not _ID.fullmatch(after):
+        raise ApiError(400, "invalid_value", "'after' is the id of the last one that you saw.", param="after")
+    return Query(kind, after or None, int(limit), order == "asc")
+
+
+def asked(scope: Scope, name: str, otherwise: str) -> str:
+    """A value of the query string."""
+    query: bytes = scope["query_string"]
+    return parse_qs(query.decode("latin-1")).get(name, [otherwise])[-1]

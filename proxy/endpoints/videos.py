@@ -1,0 +1,144 @@
+"""Clips as jobs, as the OpenAI SDK speaks of them: asked for, looked after, fetched, remixed, removed.
+
+POST   /v1/videos                  a form or JSON -> the job
+GET    /v1/videos                  `after`, `limit`, `order`
+GET    /v1/videos/{id}             `openai-poll-after-ms` says when asking again is worth it
+GET    /v1/videos/{id}/content     `variant`: video, thumbnail, spritesheet
+POST   /v1/videos/{id}/remix       another prompt, all else the same
+DELETE /v1/videos/{id}             calls off what is not over, and removes what was made
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from contract.errors import DO_NOT_RETRY, ApiError
+from contract.jobs import JobStatus, VideoDeleted
+from proxy.endpoints._content import INERT, send_content
+from proxy.endpoints._generation import require_json
+from proxy.endpoints._jobs import JobTeller, answer, asked, find_job, nothing_at
+from proxy.endpoints._video_fields import VideoWish, wish_of_json
+from proxy.endpoints._video_intake import PATH, VideoIntake
+from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond
+from proxy.gateway.body import read_body
+from proxy.gateway.peek import peek
+from proxy.jobs.job import VIDEO, Job
+from proxy.openapi.operation import Operation
+from proxy.router import REST, Route
+from proxy.services import Services
+
+OPERATIONS: tuple[Operation, ...] = ()
+
+REMIX_SIZE = 2**20
+NOT_HERE: Mapping[str, str] = MappingProxyType(
+    {
+        "edits": "Clips cannot be edited here; POST /v1/videos/{id}/remix makes one anew with another prompt.",
+        "extensions": "Clips cannot be extended here; ask for a longer one with seconds.",
+        "characters": "Characters are not kept here; send a picture as input_reference.",
+    }
+)
+
+
+class Videos:
+    """`/v1/videos`. Raises ApiError."""
+
+    def __init__(self, services: Services) -> None:
+        self._intake = VideoIntake(services)
+        self._teller = JobTeller(services)
+
+    async def create(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wish = await self._intake.read(scope, receive)
+        await self._teller.one(scope, send, await self._intake.create(scope, wish))
+
+    async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._teller.page(scope, send, VIDEO)
+
+
+class Video:
+    """`/v1/videos/{id}` and what is below it. Raises ApiError."""
+
+    def __init__(self, services: Services) -> None:
+        self._jobs = services.jobs
+        self._artifacts = services.artifacts
+        self._intake = VideoIntake(services)
+        self._teller = JobTeller(services)
+
+    async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
+        job, verb = await find_job(self._jobs, scope, VIDEO)
+        if verb == "":
+            await self._teller.one(scope, send, job)
+        elif verb == "content":
+            await self._content(scope, send, job)
+        else:
+            raise nothing_at(scope)
+
+    async def post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope[REST] in NOT_HERE:
+            raise ApiError(400, "not_supported", NOT_HERE[scope[REST]], headers=DO_NOT_RETRY)
+        job, verb = await find_job(self._jobs, scope, VIDEO)
+        if verb != "remix":
+            raise nothing_at(scope)
+        require_json(headers_of(scope).get(b"content-type"))
+        body = await read_body(scope, receive, REMIX_SIZE)
+        peek(body)
+        wish = _remixed(job, msgspec.json.decode(body, type=dict[str, object]))
+        await self._teller.one(scope, send, await self._intake.create(scope, wish, job))
+
+    async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
+        job, verb = await find_job(self._jobs, scope, VIDEO)
+        if verb:
+            raise nothing_at(scope)
+        await self._jobs.remove(job.owner, job.id)
+        await answer(send, VideoDeleted(id=job.id))
+
+    async def _content(self, scope: Scope, send: Send, job: Job) -> None:
+        outcome = job.outcome
+        if job.status is not JobStatus.COMPLETED or outcome is None:
+            message = f"The video is {job.status.value}; its content is there once it is completed."
+            raise ApiError(409, "video_not_ready", message, headers=DO_NOT_RETRY)
+        clip = outcome.artifacts[0]
+        match asked(scope, "variant", "video"):
+            case "video":
+                await send_content(scope, send, await self._artifacts.content(job.owner, clip))
+            case "thumbnail":
+                await _send_picture(send, await self._artifacts.thumbnail(job.owner, clip))
+            case "spritesheet":
+                await _send_picture(send, await self._spritesheet(job))
+            case _:
+                message = "'variant' is video, thumbnail or spritesheet."
+                raise ApiError(400, "invalid_value", message, param="variant")
+
+    async def _spritesheet(self, job: Job) -> bytes:
+        content = await self._jobs.variant(job, "spritesheet")
+        if content is None:
+            message = "The engine that made this video gave no spritesheet."
+            raise ApiError(404, "no_spritesheet", message, param="variant")
+        return content
+
+
+async def _send_picture(send: Send, content: bytes) -> None:
+    """A small one, which its engine made: JPEG, as `engine.py` has it."""
+    await respond(send, 200, b"image/jpeg", content, INERT)
+
+
+def _remixed(job: Job, document: Mapping[str, object]) -> VideoWish:
+    """The same request with another prompt, and the seed that made the first."""
+    said = wish_of_json(document)
+    if set(document) != {"prompt"}:
+        wrong = next((name for name in document if name != "prompt"), "prompt")
+        raise ApiError(400, "invalid_value", "A remix takes a 'prompt' and nothing else.", param=wrong[:64])
+    seeds = job.outcome.seeds if job.outcome is not None else ()
+    seed = {"seed": seeds[0]} if seeds and seeds[0] is not None else {}
+    return VideoWish(job.model, {**job.request, **seed, **said.fields}, None)
+
+
+def routes(services: Services) -> tuple[Route, ...]:
+    videos, video = Videos(services), Video(services)
+    return (
+        Route("POST", PATH, videos.create),
+        Route("GET", PATH, videos.list),
+        Route("GET", f"{PATH}/*", video.get),
+        Route("POST", f"{PATH}/*", video.post),
+        Route("DELETE", f"{PATH}/*", video.delete),
+    )

@@ -1,0 +1,115 @@
+"""One job that is not over: what is known of it, and what its work does with it."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from contract.artifacts import Sidecar
+from contract.errors import ApiError
+from contract.jobs import JobStage, JobStatus
+from proxy.artifacts.facts import Facts
+from proxy.jobs.course import Course
+from proxy.jobs.engine import Watcher
+from proxy.jobs.events import EventHub
+from proxy.jobs.job import Job
+from proxy.jobs.keeper import Keeper
+from proxy.jobs.store import NO_VARIANTS, JobStore
+from proxy.traffic import WORK, Traffic
+
+T = TypeVar("T")
+
+
+class Turn:
+    """`job` is what is on the disk. `has_begun`: an engine is at work on it, and a stop waits for its end."""
+
+    def __init__(self, job: Job, store: JobStore, keeper: Keeper, hub: EventHub, traffic: Traffic) -> None:
+        self.job = job
+        self.course = Course()
+        self.has_begun = False
+        self.kept: list[str] = []  # artifacts that were made for it
+        self.task: asyncio.Task[None] | None = None
+        self._store = store
+        self._keeper = keeper
+        self._hub = hub
+        self._traffic = traffic
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def watcher(self) -> Watcher:
+        """Whom an engine's news are told to."""
+        return Watcher(self._begin, self._step)
+
+    def enter(self, stage: JobStage, model: str) -> None:
+        """The next stage of its work."""
+        self.course.begin(stage, model)
+
+    async def change(self, variants: Mapping[str, bytes] = NO_VARIANTS, **changes: Any) -> Job:  # noqa: ANN401
+        """What is new of the job, on the disk when this returns. Raises ApiError, and then nothing has changed."""
+        job = msgspec.structs.replace(self.job, **changes)
+        await self._store.update(job, variants)
+        self.job = job
+        return job
+
+    async def keep(self, content: Sequence[bytes], facts: Facts) -> str:
+        """An artifact of the job's. Who is called off meanwhile knows of it all the same. Raises ApiError."""
+        adding = asyncio.ensure_future(self._keeper.keep(self.job.owner, content, facts))
+        try:
+            artifact_id = await asyncio.shield(adding)
+        except asyncio.CancelledError:
+            await asyncio.wait((adding,))
+            if not adding.cancelled() and adding.exception() is None:
+                self.kept.append(adding.result())
+            raise
+        self.kept.append(artifact_id)
+        return artifact_id
+
+    async def read(self, artifact_id: str) -> bytes:
+        """An artifact of the owner's. Raises ApiError."""
+        return await self._keeper.read(self.job.owner, artifact_id)
+
+    async def find(self, model: str, filename: str) -> Sidecar | None:
+        """What an earlier run of the job kept, and died before it could say so. Raises ApiError."""
+        return await self._keeper.find(self.job.owner, model, filename) if self.job.runs else None
+
+    def tell(self, kind: str, /, **more: Any) -> None:  # noqa: ANN401
+        """An event of the job, for its owner."""
+        job, course = self.job, self.course
+        told = {"job": job.id, "kind": job.kind, "model": job.model, "status": job.status.value, "stage": course.stage}
+        self._hub.tell(kind, job.owner, job.model, **told, **more)
+
+    def rest(self) -> None:
+        """No engine is at work on it any more."""
+        if self.has_begun:
+            self.has_begun = False
+            self._traffic.leave()
+
+    async def _begin(self) -> None:
+        if self.has_begun:  # by the engine of an earlier stage
+            return
+        await self.change(status=JobStatus.IN_PROGRESS, runs=self.job.runs + 1)
+        self.has_begun = True
+        self._traffic.enter(WORK)
+        self.tell("artifact-pending", position=0)
+
+    def _step(self, step: int, steps: int) -> None:
+        self.course.take(step, steps, self._loop.time())
+        self.tell("progress", step=step, steps=steps, progress=self.course.percent)
+
+
+async def finished(work: Coroutine[Any, Any, T]) -> T:
+    """What is begun is done to its end, whoever does not wait for it any more."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if nobody is there to see it
+    return await asyncio.shield(task)
+
+
+async def remove_all(keeper: Keeper, owner: str, artifacts: list[str]) -> None:
+    """What is gone already is no trouble. Raises ApiError."""
+    for artifact_id in artifacts:
+        try:
+            await keeper.remove(owner, artifact_id)
+        except ApiError as error:
+            if error.status != 404:
+                raise

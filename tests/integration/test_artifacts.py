@@ -1,0 +1,57 @@
+"""Real pictures, kept: told by address, made again to the same bytes, and who was made from whom."""
+
+import io
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.integration.stack import Stack
+
+PROMPT = "a red circle on a blue background"
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def get(stack: Stack, path: str) -> httpx.Response:
+    return httpx.get(stack.base_url + path, trust_env=False).raise_for_status()
+
+
+def again(stack: Stack, artifact_id: str) -> httpx.Response:
+    path = f"/v1/artifacts/{artifact_id}/reproduce"
+    return httpx.post(stack.base_url + path, trust_env=False, timeout=300).raise_for_status()
+
+
+def test_a_real_picture_is_told_by_its_address_and_made_again_to_the_same_bytes(stack: Stack) -> None:
+    made = stack.client().images.generate(model="shapes", prompt=PROMPT, size="64x64", n=2, response_format="url")
+    assert made.data
+    addresses = [each.url or "" for each in made.data]
+    pictures = [httpx.get(address, trust_env=False).raise_for_status() for address in addresses]
+    assert [answer.headers["content-type"] for answer in pictures] == ["image/png"] * 2
+    second = addresses[1].split("/")[-2]
+    kept = get(stack, f"/v1/artifacts/{second}").json()
+    assert (kept["model"], kept["prompt"], kept["width"], kept["height"]) == ("shapes", PROMPT, 64, 64)
+    assert kept["seed"] == (made.data[1].model_extra or {})["seed"]
+    told = again(stack, second).json()
+    assert told["equal"] is True
+    assert told["artifact"]["seed"] == kept["seed"]
+
+
+def test_a_real_edit_knows_its_picture_and_is_made_again(stack: Stack) -> None:
+    client = stack.client()
+    made = client.images.generate(model="shapes", prompt=PROMPT, size="64x64", response_format="url")
+    picture = httpx.get((made.data or [])[0].url or "", trust_env=False).content
+    edited = client.images.edit(
+        model="shapes",
+        prompt="a yellow circle on a blue background",
+        image=("circle.png", picture),
+        response_format="url",
+        extra_body={"strength": 0.8, "seed": 3},
+    )
+    address = (edited.data or [])[0].url or ""
+    kept = get(stack, f"/v1/artifacts/{address.split('/')[-2]}").json()
+    (parent,) = kept["parents"]
+    assert get(stack, f"/v1/artifacts/{parent}/content").content == picture
+    assert get(stack, f"/v1/artifacts/{parent}").json()["children"] == [kept["id"]]
+    assert again(stack, kept["id"]).json()["equal"] is True
+    assert Image.open(io.BytesIO(httpx.get(address, trust_env=False).content)).size == (64, 64)

@@ -1,0 +1,1 @@
+"""The store of artifacts, from its files to its interface."""
