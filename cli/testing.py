@@ -29,6 +29,7 @@ ENGINE_CODE = (
 )
 HARNESS = "tests.harness.docker_engine"
 ENGINES = "tests/integration"
+SLOWEST = ("--durations=30", "--durations-min=3")  # so that whoever waits for the suite sees what for
 SCOPES = {"": "not long", "long": "long or not long"}
 
 
@@ -83,7 +84,7 @@ def run_tests(log: Path, marks: str) -> int:
 
 
 def _pytest(marks: str, where: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    command = (sys.executable, "-m", "pytest", "-v", "-m", marks, where)
+    command = (sys.executable, "-m", "pytest", "-v", *SLOWEST, "-m", marks, where)
     stderr = subprocess.STDOUT if output is not None else None
     return subprocess.Popen(
         command, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=stderr

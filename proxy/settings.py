@@ -9,11 +9,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from contract.sizes import ByteCount
 from proxy.access_log import LogForm
-from proxy.artifacts.limits import StoreLimits
+from proxy.artifacts.settings import StoreSettings
 from proxy.gateway.limits import ConnectionLimits, ForwardLimits, LeaseLimits
-from proxy.jobs.limits import JobLimits
+from proxy.jobs.settings import JobSettings
 from proxy.media.limits import MediaLimits
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -22,7 +21,7 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
-class Settings(BaseSettings):
+class Settings(StoreSettings, JobSettings, BaseSettings):
     """Environment variables with the prefix ROUNDHOUSE_. Times are seconds, sizes are bytes."""
 
     model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -62,17 +61,6 @@ class Settings(BaseSettings):
     media_count: Count = Field(64, description="pictures, frames and sounds of one request")
     media_fetch: Seconds = 10.0
 
-    artifacts_dir: Path = Field(Path("run/artifacts"), description="the folder of what is made and uploaded")
-    artifact_size: Annotated[ByteCount, Field(gt=0)] = 4 * 2**30
-    artifact_quota: ByteCount | None = Field(None, description="of all artifacts of one owner")
-    artifact_space: ByteCount | None = Field(None, description="of all artifacts of all owners")
-    artifact_count: Count | None = Field(None, description="artifacts of one owner")
-    artifact_lifetime: Seconds | None = Field(None, description="artifacts are removed after so long; unset: never")
-    artifact_address: Seconds = Field(3600.0, description="an address that needs no key is good for so long")
-
-    job_limit: Count = Field(256, description="jobs of one model that may wait")
-    job_owner_limit: Count = Field(64, description="jobs of one owner that are not over")
-    job_patience: Seconds = Field(24 * 3600.0, description="a job waits so long for its models in all")
     video_event_size: Count = Field(512 * 2**20, description="an event of a stream holds a whole clip in base64")
 
     manager_wait: Seconds = Field(10.0, description="for a manager that was never reached")
@@ -142,24 +130,9 @@ class Settings(BaseSettings):
         )
 
     @property
-    def store_limits(self) -> StoreLimits:
-        return StoreLimits(
-            size=self.artifact_size,
-            quota=self.artifact_quota,
-            space=self.artifact_space,
-            count=self.artifact_count,
-            lifetime=self.artifact_lifetime,
-            address=self.artifact_address,
-        )
-
-    @property
     def job_file(self) -> Path:
         """The jobs, beside what they make."""
         return self.artifacts_dir / "jobs.sqlite3"
-
-    @property
-    def job_limits(self) -> JobLimits:
-        return JobLimits(waiting=self.job_limit, of_owner=self.job_owner_limit, patience=self.job_patience)
 
     @property
     def video_limits(self) -> ForwardLimits:
