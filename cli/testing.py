@@ -5,10 +5,10 @@ It is what CI runs. Each preparation is a timed step that can be run again; pyte
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from types import MappingProxyType
 
 from cli.docker_host import engine_answers
 from cli.engine_env import DIFFUSERS, VLLM, engine_python, prepare_engine
@@ -29,6 +29,10 @@ ENGINE_CODE = (
 )
 HARNESS = "tests.harness.docker_engine"
 ENGINES = "tests/integration"
+PROXY = "tests/proxy"
+BESIDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"proxy": (PROXY,), "others": ("tests", f"--ignore={ENGINES}", f"--ignore={PROXY}")}
+)
 SLOWEST = ("--durations=30", "--durations-min=3")  # so that whoever waits for the suite sees what for
 SCOPES = {"": "not long", "long": "long or not long"}
 
@@ -58,7 +62,7 @@ def prepare(settings: CliSettings, steps: Steps) -> None:
 
 
 def check(settings: CliSettings, steps: Steps, scope: str) -> int:
-    """ruff, mypy, and the tests in two runs side by side; what they print is printed."""
+    """ruff, mypy, and the tests in three runs side by side; what they print is printed."""
     for title, command in (
         ("ruff check", ("ruff", "check", ".")),
         ("ruff format", ("ruff", "format", "--check", ".")),
@@ -67,28 +71,39 @@ def check(settings: CliSettings, steps: Steps, scope: str) -> int:
     ):
         with steps.step(title) as step:
             step.run((sys.executable, "-m", *command), remedy=f"Mend it, then: .venv/bin/{' '.join(command)}")
-    return run_tests(settings.run_dir / "logs" / "tests-beside.log", SCOPES[scope])
+    return run_tests(settings.run_dir / "logs", SCOPES[scope])
 
 
-def run_tests(log: Path, marks: str) -> int:
-    """Those with real engines, which mostly wait, and beside them all others, whose output comes at the end."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output, _pytest(marks, f"--ignore={ENGINES}", output=output) as beside:
-        with _pytest(marks, ENGINES) as engines:
-            code = engines.wait()
+def run_tests(logs: Path, marks: str) -> int:
+    """Those with real engines, which mostly wait, and beside them all others, whose output comes at the end.
+
+    The exit status of the first run that failed.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    beside = {name: logs / f"tests-{name}.log" for name in BESIDE}
+    with ExitStack() as stack:
+        runs = [stack.enter_context(_pytest(marks, BESIDE[name], log)) for name, log in beside.items()]
+        codes = [stack.enter_context(_pytest(marks, (ENGINES,))).wait()]
         print("waiting for the tests without engines", flush=True)
-        code = code or beside.wait()
-    sys.stdout.write(log.read_text(errors="replace"))
+        codes += [run.wait() for run in runs]
+    for log in beside.values():
+        sys.stdout.write(log.read_text(errors="replace"))
     sys.stdout.flush()
-    return code
+    return next(filter(None, codes), 0)
 
 
-def _pytest(marks: str, where: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    command = (sys.executable, "-m", "pytest", "-v", *SLOWEST, "-m", marks, where)
-    stderr = subprocess.STDOUT if output is not None else None
-    return subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=stderr
-    )
+@contextmanager
+def _pytest(marks: str, where: Iterable[str], log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A run of pytest whose output goes to `log`, or is printed."""
+    command = (sys.executable, "-m", "pytest", "-v", *SLOWEST, "-m", marks, *where)
+    with ExitStack() as stack:
+        output = stack.enter_context(log.open("wb")) if log is not None else None
+        stderr = subprocess.STDOUT if output is not None else None
+        yield stack.enter_context(
+            subprocess.Popen(
+                command, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=stderr
+            )
+        )
 
 
 def _engine_mypy(settings: CliSettings) -> tuple[str, ...]:
