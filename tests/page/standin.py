@@ -34,6 +34,7 @@ class StandIn(ThreadingHTTPServer):
         self.models: list[dict[str, object]] = [model("smollm2", default_for=["text"])]
         self.key = ""
         self.serves_events = True
+        self.dropped: dict[str, int] = {}  # files, and how often their request ends without an answer
         self.refusal: tuple[int, dict[str, object]] | None = None
         self.answers: queue.Queue[Answer] = queue.Queue()
         self.paintings: queue.Queue[Painting] = queue.Queue()
@@ -123,6 +124,10 @@ class Handler(BaseHTTPRequestHandler):
         stream.watch()
 
     def _file(self, name: str) -> None:
+        if self.server.dropped.get(name, 0) > 0:
+            self.server.dropped[name] -= 1
+            self.close_connection = True
+            return
         path = STATIC / name
         body = path.read_bytes()
         kind = MEDIA_TYPES[path.suffix]
