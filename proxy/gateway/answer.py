@@ -1,13 +1,17 @@
 """An upstream server's answer, as far as it has come."""
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import httptools
 
+from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, cut
 from proxy.gateway.upstream_errors import AnswerInvalid
 
 HEAD_LIMIT = 64 * 2**10
+
+AnswerHeads = KnownHeads[Mapping[bytes, bytes]]  # of good answers: their headers
 
 
 class Answer:
@@ -16,7 +20,8 @@ class Answer:
     `buffered` counts the bytes of the chunks. Header names are lower case.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heads: AnswerHeads | None = None) -> None:
+        self._heads = AnswerHeads() if heads is None else heads
         self._parser: Any = httptools.HttpResponseParser(self)
         self.chunks: deque[bytes] = deque()
         self.reset()
@@ -35,7 +40,25 @@ class Answer:
 
     def feed(self, data: bytes) -> None:
         """Bytes as they come. Raises AnswerInvalid."""
+        message = None if self.is_begun else cut(data)
         self.is_begun = True
+        if message is not None and (known := self._heads.get(message[0])) is not None:
+            self._fill(known, message)
+            return
+        self._parse(data)
+        if message is not None and self.is_complete and self.keep_alive and self.status == 200:
+            self._heads.learn(message, self.headers, self.headers)
+
+    def _fill(self, known: Mapping[bytes, bytes], message: Cut) -> None:
+        """A whole answer whose head was read before: there is nothing to parse."""
+        self.status = 200
+        _, digits, body = message
+        self.headers = {**known, LENGTH: digits}
+        self.has_head = self.is_complete = self.keep_alive = True
+        self.chunks.append(body)
+        self.buffered = len(body)
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:

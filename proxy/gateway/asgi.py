@@ -1,9 +1,9 @@
 """The ASGI protocol's types, what we add to it, and the few things of ours that travel in a request's scope.
 
+scope["roundhouse.body"]
+    the whole body, where it came with the head and was not received: it need not be.
 scope["roundhouse.costly"]
     present where the same work must not be done twice by itself: the SDK repeats failed requests.
-scope["roundhouse.error_shape"]
-    how this path's callers expect an error, where that is not OpenAI's way: ApiError -> ApiError.
 scope["roundhouse.headers"]
     the headers as a dict, lower-case names; a header that stands twice has its last value there.
 scope["roundhouse.model"]
@@ -27,8 +27,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+BODY_WHOLE = "roundhouse.body"
 COSTLY = "roundhouse.costly"
-ERROR_SHAPE = "roundhouse.error_shape"
 HEADERS = "roundhouse.headers"
 MODEL = "roundhouse.model"
 REQUEST_ID = "roundhouse.request_id"

@@ -2,7 +2,7 @@
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.sizes import show_bytes
-from proxy.gateway.asgi import Receive, Scope, headers_of
+from proxy.gateway.asgi import BODY_WHOLE, Receive, Scope, headers_of
 
 # What is unread of the body must not be taken for the next request.
 CLOSE = {"connection": "close", **DO_NOT_RETRY}
@@ -10,6 +10,14 @@ CLOSE = {"connection": "close", **DO_NOT_RETRY}
 
 class ClientLeft(Exception):
     """The caller closed the connection before its request was whole."""
+
+
+def whole_body(scope: Scope, limit: int) -> bytes | None:
+    """The whole body where it came with the head; None: `read_body`. Raises ApiError (413)."""
+    body: bytes | None = scope.pop(BODY_WHOLE, None)
+    if body is not None and len(body) > limit:
+        raise _too_large(limit)
+    return body
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

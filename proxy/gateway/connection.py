@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import cast
 
-from proxy.gateway.answer import Answer
+from proxy.gateway.answer import Answer, AnswerHeads
 from proxy.gateway.asgi import DONE
 from proxy.gateway.deadline import Deadline
 from proxy.gateway.unacknowledged import unacknowledged
 from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeout, NotSent, UpstreamError
 
+JSON = b"application/json"
 JOINED = 64 * 2**10  # bytes of a body up to which one write is faster than two
 BUFFER_LIMIT = 256 * 2**10  # unread bytes of an answer at which the server is made to wait
 
@@ -23,14 +24,19 @@ class Until(IntEnum):
     END = 2
 
 
+HEAD, DATA, END = Until
+
+
 class Connection(asyncio.Protocol):
     """Sends one request at a time. Of its answer: `status`, `headers`, and the body by `read` or `read_all`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, lost: Callable[["Connection"], None], heads: AnswerHeads
+    ) -> None:
         self._loop = loop
         self._lost = lost
         self._deadline = Deadline(loop, self._expired)
-        self._answer = Answer()
+        self._answer = Answer(heads)
         self._answer.is_complete = True
         self._waiter: asyncio.Future[None] | None = None
         self._error: UpstreamError | None = None
@@ -39,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._sent = 0
         self._paused = False
         self._bound = 0
-        self._until = Until.HEAD
+        self._until = HEAD
 
     def __repr__(self) -> str:
         state = "closed" if not self.is_open else "idle" if self._answer.is_complete else "waiting for the answer"
@@ -69,17 +75,19 @@ class Connection(asyncio.Protocol):
     def content_type(self) -> bytes:
         """The media type of the answer, lower case, without parameters."""
         value = self._answer.headers.get(b"content-type", b"")
+        if value == JSON:
+            return value
         return value.partition(b";")[0].strip().lower()
 
     async def head(self, seconds: float | None) -> None:
         """Wait until the status is known. Raises UpstreamError."""
-        await self._wait(Until.HEAD, seconds)
-        self._require(Until.HEAD)
+        await self._wait(HEAD, seconds)
+        self._require(HEAD)
 
     async def read(self, seconds: float | None) -> bytes:
         """What has come of the body, at least a byte; b"" at its end. Raises UpstreamError."""
-        await self._wait(Until.DATA, seconds)
-        self._require(Until.DATA)
+        await self._wait(DATA, seconds)
+        self._require(DATA)
         data = self._answer.take()
         if self._paused:
             self._resume()
@@ -90,11 +98,13 @@ class Connection(asyncio.Protocol):
         self._bound = bound
         if self._paused:
             self._resume()
-        await self._wait(Until.END, seconds)
-        self._require(Until.END)
-        if self._answer.buffered > bound:
+        answer = self._answer
+        if not answer.is_complete:
+            await self._wait(END, seconds)
+        self._require(END)
+        if answer.buffered > bound:
             raise AnswerInvalid(f"the answer is larger than {bound} bytes")
-        return self._answer.take()
+        return answer.take()
 
     def _wait(self, until: Until, seconds: float | None) -> Awaitable[None]:
         """Until it is there, or will never be: see `_require`."""
@@ -117,9 +127,9 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if answer.is_complete:
             return True
-        if until is Until.END:
+        if until is END:
             return answer.buffered > self._bound
-        return answer.has_head if until is Until.HEAD else bool(answer.chunks)
+        return answer.has_head if until is HEAD else bool(answer.chunks)
 
     def _resume(self) -> None:
         self._paused = False
@@ -179,7 +189,7 @@ class Connection(asyncio.Protocol):
             answer.feed(data)
         except AnswerInvalid as error:
             self._fail(error)
-        if answer.buffered > BUFFER_LIMIT and self._until is not Until.END and not self._paused:
+        if answer.buffered > BUFFER_LIMIT and self._until is not END and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._wake()

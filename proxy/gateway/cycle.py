@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from proxy.gateway.answer_head import lines_of
-from proxy.gateway.asgi import DONE, REQUEST_ID, START, TELLING, Message, Scope
+from proxy.gateway.asgi import BODY_WHOLE, DONE, REQUEST_ID, START, TELLING, Message, Scope
 from proxy.gateway.sse import MEDIA_TYPE
 
 BODY_WAITING = 256 * 2**10  # bytes of a body that nobody has received yet, at which the caller is made to wait
@@ -92,6 +92,12 @@ class Cycle:
         if self._arrived is not None:
             self._arrived.set()
 
+    def fill(self, body: bytes) -> None:
+        """All of the body, at the request's beginning."""
+        self._parts.append(body)
+        self._waiting = len(body)
+        self.is_whole = True
+
     def leave(self) -> None:
         """The caller has left."""
         self.is_gone = True
@@ -100,6 +106,7 @@ class Cycle:
 
     async def receive(self) -> Message:
         """ASGI's: what has come of the body since the last call."""
+        self._scope.pop(BODY_WHOLE, None)  # who receives may hand on another body
         if self._awaits_continue:
             self._awaits_continue = False
             self._caller.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -151,7 +158,7 @@ class Cycle:
         else:
             self.status = status = message["status"]
             self.is_stream = message["headers"][0][1].startswith(MEDIA_TYPE)  # all our answers name it first
-            self._head = self._make_head(status, message["headers"], self._frame(status))
+            self._head = self._make_head(status, message["headers"], self._frame(status, message["headers"]))
 
     def _answer(self, status: int, headers: Headers, body: bytes) -> None:
         """All of it."""
@@ -189,10 +196,17 @@ class Cycle:
         begin, lines = self._caller.begin_head(status), lines_of(headers)
         return b"%b%b%bx-request-id: %b\r\n%b\r\n" % (begin, lines, framing, scope[REQUEST_ID], told)
 
-    def _frame(self, status: int) -> bytes:
-        """How the end of an answer is told whose length is not known: to HTTP/1.0 by the end of the connection."""
+    def _frame(self, status: int, headers: Headers) -> bytes:
+        """How the end of an answer in pieces is told: to HTTP/1.0 by the end of the connection.
+
+        What names its own length, a file's bytes, ends by that.
+        """
         self._is_bodiless = self._is_bodiless or status in NO_BODY
-        if self._is_bodiless or self._scope["http_version"] == "1.0":
+        if self._is_bodiless or self._scope["http_version"] == "1.0" or has_length(headers):
             return b""
         self._is_chunked = True
         return b"transfer-encoding: chunked\r\n"
+
+
+def has_length(headers: Headers) -> bool:
+    return any(name == b"content-length" for name, _ in headers)

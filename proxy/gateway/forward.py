@@ -56,7 +56,11 @@ class Forwarder:
 
     async def plain(self, request: Forwarding, send: Send) -> None:
         """The answer is collected whole before its status is written. Raises ApiError."""
-        await respond_json(send, 200, await self._offer(request, self._collect))
+        try:
+            body = await self._try(request, self._collect)
+        except NotSent:
+            body = await self._insist(request, self._collect)
+        await respond_json(send, 200, body)
 
     async def stream(self, request: Forwarding, send: Send) -> None:
         """Events pass as they come. Before the first, a failure still has its status. Raises ApiError."""
@@ -94,18 +98,25 @@ class Forwarder:
         hold = self._leases.hold(request.model, request.wait, request.keep)
         async with hold as address:
             tally, body = request.tally, request.body
-            what = (request.line, address.authority, request.content_type, len(body), request.request_id)
+            head = engine_head(
+                request.line, address.authority, request.content_type, len(body), request.request_id, request.trace
+            )
+            pool = self._pool
+            answer = pool.take(address) or await pool.connect(address)
             try:
-                async with self._pool.exchange(address, engine_head(*what, request.trace), body) as answer:
-                    tally.is_sent = True
-                    return await use(answer, tally)
+                answer.start(head, body)
+                tally.is_sent = True
+                return await use(answer, tally)
             except NotSent:
                 tally.is_sent = False
+                pool.forget(address)
                 raise
             except AnswerLost as error:
                 raise engine_errors.died(await hold.cause(CAUSE_SECONDS)) from error
             except UpstreamError as error:
                 raise engine_errors.of(error) from error
+            finally:
+                pool.give_back(address, answer)
 
     async def _insist(self, request: Forwarding, use: Use[T]) -> T:
         """The engine is gone, and the manager may need a moment to notice. Waiting for a lease is not counted."""

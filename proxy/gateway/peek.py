@@ -62,11 +62,16 @@ def peek(body: bytes) -> Peeked:
     peeked = decode(body)
     if not body.isascii():  # the scan skips over strings that it does not read
         _refuse_other_text(body)
-    if b"\\" in body and b"\\u0000" in body:  # the first is found many times faster, and seldom there
+    if body.find(b"\\") >= 0 and b"\\u0000" in body:  # the first is found many times faster, and seldom there
         _refuse_nul(body)
-    if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT:
+    if _has_many(body, b"[") or _has_many(body, b"{"):
         _refuse_depth(body)
     return peeked
+
+
+def _has_many(body: bytes, bracket: bytes) -> bool:
+    """Whether there are enough for half of the depth: leaving them out is done many times faster than counting them."""
+    return len(body) - len(body.replace(bracket, b"")) > DEPTH_LIMIT // 2
 
 
 def decode(body: bytes) -> Peeked:

@@ -21,8 +21,9 @@ from proxy.gateway.answer_head import HeadLines
 from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, Receive, Reply, Scope
 from proxy.gateway.cycle import Cycle
 from proxy.gateway.deadline import Deadline
+from proxy.gateway.known_heads import KnownHeads
 from proxy.gateway.limits import ConnectionLimits
-from proxy.gateway.request_reader import Phase, RequestReader
+from proxy.gateway.request_reader import BODY, IDLE, OVER, WHOLE, RequestReader
 
 LINGER_SECONDS = 2.0
 PIPELINE = 16  # requests before their turn at which no more are read
@@ -33,7 +34,7 @@ Application = Callable[[Scope, Receive, Reply], Coroutine[Any, Any, None]]
 class CallerProtocol(RequestReader):
     """`bounded` gives the class its limits. The server makes it, counts its tasks, and asks it to `shutdown`."""
 
-    render: Callable[[ApiError], bytes]
+    render: Callable[[ApiError, bytes], bytes]
     lines: HeadLines
 
     def __init__(
@@ -53,6 +54,7 @@ class CallerProtocol(RequestReader):
         self._answering: Cycle | None = None
         self._task: asyncio.Task[None]  # which answers it
         self._queue: deque[tuple[Cycle, Scope]] = deque()
+        self._is_held = False  # no more is read: the queue is long
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -85,11 +87,12 @@ class CallerProtocol(RequestReader):
         else:
             self._queue.append((cycle, scope))
             if len(self._queue) > PIPELINE:
+                self._is_held = True
                 self.transport.pause_reading()
         return cycle
 
     def late(self) -> None:
-        if self._phase is not Phase.BODY:
+        if self._phase is not BODY:
             self._abort()
         elif self._request is self._answering:
             self._task.cancel(BODY_LATE)
@@ -106,18 +109,18 @@ class CallerProtocol(RequestReader):
         self._answering.leave()
         self._task.cancel(CLIENT_LEFT)
         if self._answering.status:
-            self._phase = Phase.OVER
+            self._phase = OVER
             self.transport.close()
         else:
             self._say_last(error)
 
     def _say_last(self, error: ApiError) -> None:
-        self.transport.write(type(self).render(error))
+        self.transport.write(type(self).render(error, self._url))
         self._linger()
 
     def _linger(self) -> None:
         """Close once the caller has had time to read: with its bytes unread, closing would destroy our answer."""
-        self._phase = Phase.OVER
+        self._phase = OVER
         self._queue.clear()
         self.transport.resume_reading()
         self.transport.write_eof()
@@ -143,17 +146,19 @@ class CallerProtocol(RequestReader):
         self._server.tasks.discard(task)
         self._server.total_requests += 1
         cycle, self._answering = self._answering, None
-        if cycle is None or cycle.is_gone or self._phase is Phase.OVER:
+        if cycle is None or cycle.is_gone or self._phase is OVER:
             return
         if not cycle.is_whole:  # what is unread of its body must not be taken for the next
             self._linger()
         elif not (cycle.is_complete and cycle.keep_alive):
             self.transport.close()
         elif self._queue:
-            self.transport.resume_reading()
+            if self._is_held:
+                self._is_held = False
+                self.transport.resume_reading()
             self._answer(*self._queue.popleft())
-        elif self._phase is Phase.WHOLE:
-            self._phase = Phase.IDLE
+        elif self._phase is WHOLE:
+            self._phase = IDLE
             self._read_deadline.set(self._keep_alive)
 
     def pause_writing(self) -> None:
@@ -167,7 +172,8 @@ class CallerProtocol(RequestReader):
             self.unread = None
 
 
-def bounded(limits: ConnectionLimits, render: Callable[[ApiError], bytes]) -> type[CallerProtocol]:
-    """The protocol class for uvicorn. `render` makes a whole answer of an error, status line and all."""
+def bounded(limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes]) -> type[CallerProtocol]:
+    """The protocol class for uvicorn. `render` makes a whole answer of an error and its URL, status line and all."""
     namespace: dict[str, Any] = {"limits": limits, "render": staticmethod(render), "lines": HeadLines()}
+    namespace["heads"] = KnownHeads()
     return type("Bounded", (CallerProtocol,), namespace)

@@ -15,8 +15,9 @@ import httptools
 
 from contract.errors import ApiError
 from proxy.gateway import protocol_errors
-from proxy.gateway.asgi import HEADERS, RawHeaders, Scope
+from proxy.gateway.asgi import BODY_WHOLE, HEADERS, RawHeaders, Scope
 from proxy.gateway.deadline import Deadline
+from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, cut
 from proxy.gateway.limits import ConnectionLimits
 
 
@@ -28,6 +29,9 @@ class Phase(Enum):
     BODY = auto()
     WHOLE = auto()  # nothing that we wait for: a request is being answered
     OVER = auto()  # nothing any more
+
+
+IDLE, HEAD, BODY, WHOLE, OVER = Phase  # to look one up in its class takes longer than most of what is done with it
 
 
 class HeadRefused(Exception):
@@ -43,18 +47,22 @@ class BodyReader(Protocol):
 
     def end(self) -> None: ...
 
+    def fill(self, body: bytes) -> None: ...
+
 
 class RequestReader(asyncio.Protocol):
     """Its heir is told of each request (`begin`), and of what ends the connection (`late`, `refuse`)."""
 
     limits = ConnectionLimits()
+    heads: KnownHeads[Scope]  # of this class's connections: each a scope without its client
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._parser: Any = httptools.HttpRequestParser(self)
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what came before it has its answer
         self._read_deadline = Deadline(loop, self._late)
-        self._phase = Phase.IDLE
+        self._phase = IDLE
         self._request: BodyReader  # whose body comes
+        self._scope: Scope = {}
         self._refusal: ApiError | None = None
         self._url = b""
         self._headers: RawHeaders = []
@@ -84,12 +92,22 @@ class RequestReader(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._read_deadline.close()
-        self._phase = Phase.OVER
+        self._phase = OVER
         self._parser = None  # which holds this object
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is Phase.OVER:
+        phase = self._phase
+        if phase is OVER:
             return
+        message = cut(data) if phase is IDLE or phase is WHOLE else None
+        if message is not None and (known := self.heads.get(message[0])) is not None:
+            self._begin_known(known, message)
+            return
+        self._parse(data)
+        if message is not None and self._phase is WHOLE and self._request.keep_alive:
+            self.heads.learn(message, self._scope[HEADERS], self._scope)
+
+    def _parse(self, data: bytes) -> None:
         self._fed = len(data)
         self._frame_size += self._fed
         try:
@@ -99,33 +117,46 @@ class RequestReader(asyncio.Protocol):
         except httptools.HttpParserError:
             self.refuse(self._refusal or protocol_errors.not_http())
             return
-        if self._phase is not Phase.WHOLE:
+        if self._phase is not WHOLE:
             self._await_more()
+
+    def _begin_known(self, known: Scope, message: Cut) -> None:
+        """A whole request whose head was read before: there is nothing to parse."""
+        _, digits, body = message
+        scope = {**known, "client": self._client, BODY_WHOLE: body}
+        headers = known[HEADERS]
+        if headers[LENGTH] != digits:
+            scope[HEADERS] = {**headers, LENGTH: digits}
+            scope["headers"] = [(name, value if name != LENGTH else digits) for name, value in known["headers"]]
+        self._phase = WHOLE
+        self._url = known["raw_path"]
+        self._request = request = self.begin(scope, True, False)
+        request.fill(body)
 
     def _await_more(self) -> None:
         """What is still to come has its deadline. Most requests come in one piece, and need none."""
-        if self._phase is Phase.IDLE:  # line ends between requests, which are none
+        if self._phase is IDLE:  # line ends between requests, which are none
             self._read_deadline.set(self.limits.head)
         elif self._frame_size > self.limits.head_size:
-            too_large = protocol_errors.head_too_large if self._phase is Phase.HEAD else protocol_errors.frame_too_large
+            too_large = protocol_errors.head_too_large if self._phase is HEAD else protocol_errors.frame_too_large
             self.refuse(too_large(self.limits))
-        elif self._phase is Phase.BODY:
+        elif self._phase is BODY:
             self._read_deadline.set(self.limits.body)
         elif not self._head_is_timed:
             self._head_is_timed = True
             self._read_deadline.set(self.limits.head)
 
     def _late(self) -> None:
-        if self._phase is Phase.HEAD:
+        if self._phase is HEAD:
             self.refuse(protocol_errors.head_late(self.limits))
-        elif self._phase is not Phase.WHOLE:
+        elif self._phase is not WHOLE:
             self.late()
 
     # httptools
 
     def on_message_begin(self) -> None:
-        self._frame_size = self._fed if self._phase is Phase.IDLE else 0  # it may stand behind another's body
-        self._phase = Phase.HEAD
+        self._frame_size = self._fed if self._phase is IDLE else 0  # it may stand behind another's body
+        self._phase = HEAD
         self._url = b""
         self._headers = []
 
@@ -143,7 +174,7 @@ class RequestReader(asyncio.Protocol):
         most = self.limits.head_size
         if (self._frame_size > most or self._fed > most) and _size_of(self._headers) > most:
             self._stop(protocol_errors.head_too_large(self.limits))
-        self._phase = Phase.BODY
+        self._phase = BODY
         self._head_is_timed = False
         parser = self._parser
         path, raw_path, query = _split_target(self._url)
@@ -159,6 +190,7 @@ class RequestReader(asyncio.Protocol):
             "client": self._client,
             HEADERS: headers,
         }
+        self._scope = {**scope}  # an application adds to its own
         keep_alive = version != "1.0" and parser.should_keep_alive()
         self._request = self.begin(scope, keep_alive, headers.get(b"expect", b"").lower() == b"100-continue")
 
@@ -167,7 +199,7 @@ class RequestReader(asyncio.Protocol):
         self._request.feed(data)
 
     def on_message_complete(self) -> None:
-        self._phase = Phase.WHOLE
+        self._phase = WHOLE
         self._request.end()
 
     def _stop(self, error: ApiError) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from proxy.gateway.answer import AnswerHeads
 from proxy.gateway.asgi import DONE
 from proxy.gateway.connection import Connection
 from proxy.gateway.upstream_errors import NotSent
@@ -32,13 +33,6 @@ class Address:
         return cls(parts.hostname, parts.port or 80)
 
     @cached_property
-    def _hash(self) -> int:
-        return hash((self.host, self.port, self.near))
-
-    def __hash__(self) -> int:  # asked for twice in each exchange
-        return self._hash
-
-    @cached_property
     def authority(self) -> bytes:
         """The value of a request's Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -59,8 +53,9 @@ class Pool:
 
     def __init__(self, limits: PoolLimits) -> None:
         self._limits = limits
-        self._idle: dict[Address, list[Connection]] = {}
+        self._idle: dict[bytes, list[Connection]] = {}  # by authority: its hash is cheaper than an Address has
         self._busy: set[Connection] = set()
+        self._heads = AnswerHeads()
 
     def __repr__(self) -> str:
         return f"<Pool {self.busy} busy, {self.idle} idle>"
@@ -84,7 +79,7 @@ class Pool:
 
     def take(self, address: Address) -> Connection | None:
         """An idle connection, or None: then `connect`."""
-        idle = self._idle.get(address)
+        idle = self._idle.get(address.authority)
         while idle:
             connection = idle.pop()
             if connection.is_open:
@@ -96,7 +91,7 @@ class Pool:
         """A new connection. Raises NotSent."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        make = partial(Connection, loop, partial(self._lost, address))
+        make = partial(Connection, loop, partial(self._lost, address), self._heads)
         try:
             async with asyncio.timeout(self._limits.connect):
                 connection = await _connect(loop, make, address)
@@ -110,7 +105,7 @@ class Pool:
     def give_back(self, address: Address, connection: Connection) -> None:
         """End of an exchange: a connection whose answer is whole waits for the next, any other is cut."""
         self._busy.discard(connection)
-        idle = self._idle.setdefault(address, [])
+        idle = self._idle.setdefault(address.authority, [])
         if connection.is_reusable and len(idle) < self._limits.idle_connections:
             connection.rest(self._limits.idle)
             idle.append(connection)
@@ -119,20 +114,23 @@ class Pool:
 
     def forget(self, address: Address) -> None:
         """Close what is idle there: the server behind it is gone."""
-        for connection in self._idle.pop(address, ()):
+        self._forget(address.authority)
+
+    def _forget(self, authority: bytes) -> None:
+        for connection in self._idle.pop(authority, ()):
             connection.abort()
 
     def _lost(self, address: Address, connection: Connection) -> None:
-        idle = self._idle.get(address, [])
+        idle = self._idle.get(address.authority, [])
         if connection in idle:
             idle.remove(connection)
         if not idle:
-            self._idle.pop(address, None)
+            self._idle.pop(address.authority, None)
 
     def close(self) -> None:
         """Cut every connection."""
-        for address in list(self._idle):
-            self.forget(address)
+        for authority in list(self._idle):
+            self._forget(authority)
         for connection in tuple(self._busy):
             connection.abort()
 

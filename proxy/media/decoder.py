@@ -8,9 +8,12 @@ from types import MappingProxyType
 
 from contract.sizes import show_bytes
 from proxy.media.limits import MediaLimits
+from proxy.media.outline import Pieces
 from proxy.media.refusal import MediaRefused, crowded
 from proxy.media.worker import BASE64, HEAD, OK, SMALL, SOUND
 
+URL_HEAD = 128  # bytes in which a data URL of ours has come to its data
+READ_SIZE = 128 * 2**10
 PROGRAM = Path(__file__).with_name("worker.py")
 
 REASONS = MappingProxyType(
@@ -59,19 +62,23 @@ class Decoder:
 
     async def picture(self, data: bytes, *, is_base64: bool) -> str:
         """A file -> a data URL of the picture. Raises MediaRefused, and ApiError (503) where too many wait."""
-        return await self._decode(BASE64 if is_base64 else 0, data)
+        return _text(await self.remake((data,), is_base64=is_base64))
 
     async def sound(self, data: bytes, *, is_base64: bool) -> str:
         """A file -> a data URL of the sound. Raises like `picture`."""
-        return await self._decode(SOUND | (BASE64 if is_base64 else 0), data)
+        return _text(await self.remake((data,), is_base64=is_base64, is_sound=True))
 
     async def thumbnail(self, data: bytes) -> str:
         """A picture's file -> a data URL of the same, small, as WEBP. Raises like `picture`."""
-        return await self._decode(SMALL, data)
+        return _text(await self._decode(SMALL, (data,)))
 
-    async def _decode(self, kind: int, data: bytes) -> str:
+    async def remake(self, pieces: Pieces, *, is_base64: bool, is_sound: bool = False) -> list[bytes]:
+        """The pieces of a file -> those of a data URL; the first holds all before the data. Raises like `picture`."""
+        return await self._decode((SOUND if is_sound else 0) | (BASE64 if is_base64 else 0), pieces)
+
+    async def _decode(self, kind: int, data: Pieces) -> list[bytes]:
         limit = self._limits.size
-        if len(data) > (limit * 4 // 3 + 4 if kind & BASE64 else limit):
+        if sum(map(len, data)) > (limit * 4 // 3 + 4 if kind & BASE64 else limit):
             raise MediaRefused("media_too_large", f"the file is larger than {show_bytes(limit)}")
         if self._present >= self._limits.workers + self._limits.waiting:
             raise crowded()
@@ -82,7 +89,7 @@ class Decoder:
         finally:
             self._present -= 1
 
-    async def _use(self, kind: int, data: bytes) -> str:
+    async def _use(self, kind: int, data: Pieces) -> list[bytes]:
         try:
             return await self._try(await self._take(), kind, data)
         except _Died as death:
@@ -94,7 +101,7 @@ class Decoder:
         except _Died as death:
             raise _refused("damaged_picture") from death
 
-    async def _try(self, program: _Program, kind: int, data: bytes) -> str:
+    async def _try(self, program: _Program, kind: int, data: Pieces) -> list[bytes]:
         try:
             async with asyncio.timeout(self._limits.decode):
                 status, body = await _ask(program.process, kind, data)
@@ -110,8 +117,8 @@ class Decoder:
         program.is_new = False
         self._idle.append(program)
         if status != OK:
-            raise _refused(body.decode())
-        return body.decode("ascii")
+            raise _refused(_text(body))
+        return body
 
     async def _take(self) -> _Program:
         while self._idle:
@@ -138,15 +145,33 @@ class Decoder:
             await _end(self._idle.pop())
 
 
-async def _ask(program: asyncio.subprocess.Process, kind: int, data: bytes) -> tuple[int, bytes]:
+async def _ask(program: asyncio.subprocess.Process, kind: int, data: Pieces) -> tuple[int, list[bytes]]:
     """Raises OSError and IncompleteReadError where the program ends over it."""
     if program.stdin is None or program.stdout is None:
         raise BrokenPipeError
-    program.stdin.write(HEAD.pack(kind, len(data)))
-    program.stdin.write(data)
+    program.stdin.write(HEAD.pack(kind, sum(map(len, data))))
+    for piece in data:
+        program.stdin.write(piece)
     await program.stdin.drain()
     status, length = HEAD.unpack(await program.stdout.readexactly(HEAD.size))
-    return status, await program.stdout.readexactly(length)
+    return status, await _read(program.stdout, length)
+
+
+async def _read(stream: asyncio.StreamReader, length: int) -> list[bytes]:
+    """So many bytes, as they come: to put megabytes together is a step too long."""
+    pieces = [await stream.readexactly(min(length, URL_HEAD))]
+    left = length - len(pieces[0])
+    while left:
+        piece = await stream.read(min(left, READ_SIZE))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", left)
+        pieces.append(piece)
+        left -= len(piece)
+    return pieces
+
+
+def _text(pieces: list[bytes]) -> str:
+    return b"".join(pieces).decode("ascii")
 
 
 async def _end(program: _Program) -> None:

@@ -10,6 +10,7 @@ the data; an answer is one byte (OK or REFUSED), four bytes of length, and a dat
 import base64
 import binascii
 import io
+import os
 import resource
 import struct
 import sys
@@ -25,6 +26,7 @@ BASE64, SOUND, SMALL = 1, 2, 4  # bits of a request's first byte
 OK, REFUSED = 0, 1
 FORMATS = ("PNG", "JPEG", "WEBP")
 SMALL_SIDE = 384  # pixels
+NICENESS = 5  # where it shares a core with the proxy, streams go first
 TEXT_LIMIT = 64 * 2**10  # of a PNG's comments, unpacked
 
 # All that the decoders raise of broken files: they have no exception of their own. What is not here ends the program.
@@ -57,6 +59,7 @@ def prepare(memory: int, pixels: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(NICENESS)
     warnings.simplefilter("error")
     Image.MAX_IMAGE_PIXELS = pixels
     PngImagePlugin.MAX_TEXT_CHUNK = TEXT_LIMIT

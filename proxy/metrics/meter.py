@@ -99,6 +99,10 @@ class Meter:
         series.end(status, seconds)
         series.count(seconds, first_token_seconds, usage)
 
+    def used(self, path: str, model: str, usage: Tokens) -> None:
+        """What a request used, which its engine said after the answer."""
+        (self._series.get((path, model)) or self._open(path, model)).count(0.0, None, usage)
+
     def _open(self, path: str, model: str) -> Series:
         key = (path, model) if len(self._series) < SERIES_LIMIT else (OTHER, OTHER)
         return self._series.setdefault(key, Series())
