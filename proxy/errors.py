@@ -22,7 +22,7 @@ from proxy.gateway.asgi import (
     BODY_LATE,
     CLIENT_LEFT,
     COSTLY,
-    ERROR_SHAPE,
+    HEADERS,
     REQUEST_ID,
     START,
     App,
@@ -30,11 +30,11 @@ from proxy.gateway.asgi import (
     Receive,
     Reply,
     Scope,
-    headers_of,
 )
 from proxy.gateway.body import ClientLeft
 from proxy.gateway.headers import RequestIds
 from proxy.records import Records
+from proxy.router import Shapes
 from proxy.traffic import Traffic
 
 LEFT = 499  # for the log alone
@@ -46,15 +46,16 @@ _logger = logging.getLogger("roundhouse.proxy")
 class ErrorRenderer:
     """The outermost of the stack: every request leaves it answered and logged, and no exception leaves it."""
 
-    def __init__(self, app: App, records: Records, traffic: Traffic) -> None:
+    def __init__(self, app: App, records: Records, traffic: Traffic, shapes: Shapes) -> None:
         self._app = app
         self._records = records
         self._traffic = traffic
+        self._shapes = shapes
         self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         began = perf_counter()
-        request_id = scope[REQUEST_ID] = self._ids.choose(headers_of(scope).get(b"x-request-id"))
+        request_id = scope[REQUEST_ID] = self._ids.choose(scope[HEADERS].get(b"x-request-id"))
         error: ApiError | None = None
         is_counted = self._traffic.enter(scope["path"])
         try:
@@ -65,18 +66,18 @@ class ErrorRenderer:
             _logger.exception("request %s failed", request_id.decode())
             error = _fault(request_id)
         if error is not None:
-            await _tell(scope, reply, error)
+            await _tell(scope, reply, error, self._shapes)
         if is_counted:
             self._traffic.leave()
         status, code = (reply.status, None) if error is None else (error.status, error.code)
         self._records.record(scope, status, perf_counter() - began, code)
 
 
-async def _tell(scope: Scope, reply: Reply, error: ApiError) -> None:
+async def _tell(scope: Scope, reply: Reply, error: ApiError, shapes: Shapes) -> None:
     """In the way that is left. A plain answer cut short is left so: its connection ends."""
     if COSTLY in scope and _has_cost(error):
         error.headers.update(DO_NOT_RETRY)
-    told = scope[ERROR_SHAPE](error) if ERROR_SHAPE in scope else error
+    told = shapes.of(scope["path"], error)
     if not reply.status:
         await reply({"type": START, "status": told.status, "headers": _headers(told), "body": told.body()})
     elif reply.is_stream and not reply.is_complete:
@@ -113,14 +114,17 @@ def _headers(error: ApiError) -> RawHeaders:
 class Refusals:
     """The whole answer to a connection whose bytes are no request, and that ends with this. Recorded, too."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, shapes: Shapes) -> None:
         self._records = records
+        self._shapes = shapes
         self._ids = RequestIds()
 
-    def __call__(self, error: ApiError) -> bytes:
+    def __call__(self, error: ApiError, target: bytes) -> bytes:
+        """`target` is as much as has come of the URL that is asked for."""
         request_id = self._ids.choose(None)
         self._records.refuse(request_id, error.status, error.code)
-        return _render_raw(error, request_id)
+        path = target.partition(b"?")[0].decode("latin-1")
+        return _render_raw(self._shapes.of(path, error), request_id)
 
 
 def _render_raw(error: ApiError, request_id: bytes) -> bytes:

@@ -21,6 +21,7 @@ from proxy.settings import Settings
 from proxy.sharing.share import Share
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+GARBAGE = 20_000  # new objects at which the collector looks at them; a request leaves none that need it
 LAST_SECONDS = 1  # for event streams, which have no end of their own
 
 
@@ -51,6 +52,7 @@ class ProxyServer(uvicorn.Server):
         """What is there by now stays: the collector need not look at it again with every thousand requests."""
         await super().startup(sockets)
         gc.freeze()
+        gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
         if self._share is not None:
             self._share.siblings.serving(self.leave_port)
 
@@ -95,7 +97,7 @@ def build_server(settings: Settings, share: Share | None = None) -> ProxyServer:
         proxy,
         host=settings.proxy_host,
         port=settings.proxy_port,
-        http=bounded(settings.connection_limits, Refusals(proxy.records)),
+        http=bounded(settings.connection_limits, Refusals(proxy.records, proxy.shapes)),
         interface="asgi3",
         ws="none",
         lifespan="on",

@@ -12,6 +12,7 @@ from proxy.access.usage_book import UsageBook
 from proxy.gateway.asgi import Scope
 
 NOTHING = Usage()
+TICKET = "roundhouse.ticket"  # in the scope: of the admitted request, where it has a key
 
 
 class Ticket:
@@ -34,6 +35,13 @@ class Ticket:
     def hold(self, reserved: tuple[int, ...]) -> None:
         """What was taken for it of each of its key's allowances."""
         self._reserved = reserved
+
+    def outlive(self) -> "Ticket":
+        """What was asked for goes on after the request: another ticket for it, to be settled in place of this one."""
+        rest = Ticket(self._access, self._grant if self._is_open else None, self._model, self.expect)
+        rest.hold(self._reserved)
+        self._is_open = False
+        return rest
 
     def settle(self, spent: Usage | None) -> None:
         """What the request cost; None: no engine worked for it."""
@@ -65,7 +73,7 @@ class Access:
             return self._free
         if not grant.key.may_use(model):
             raise _out_of_scope(model)
-        ticket = Ticket(self, grant, model, expect)
+        ticket = scope[TICKET] = Ticket(self, grant, model, expect)
         if grant.allowances:
             self._reserve(grant, ticket, expect().total)
         return ticket
@@ -81,6 +89,12 @@ def owner_of(scope: Scope) -> str:
     """Whose the request is: the key's user, else the key; "" where no key is asked for."""
     grant: Grant | None = scope.get(GRANT)
     return "" if grant is None else grant.key.user or grant.key.id
+
+
+def key_of(scope: Scope) -> str:
+    """The id of the key that was sent; "" where no key is asked for."""
+    grant: Grant | None = scope.get(GRANT)
+    return "" if grant is None else grant.key.id
 
 
 def may_see(scope: Scope, model: str) -> bool:

@@ -56,6 +56,12 @@ class Allowance:
             return Refusal(self.holder, f"{self._tokens.size} tokens per minute", wait)
         return None
 
+    def crowding(self) -> Refusal | None:
+        """Why nothing more can run at this moment; None: it can."""
+        most = self.limits.concurrent_requests
+        is_full = most is not None and self.running >= most
+        return Refusal(self.holder, f"{most} requests at a time", PAUSE) if is_full else None
+
     def take(self, tokens: int) -> int:
         """A request begins -> the tokens that are reserved for it: never more than a minute's."""
         self.running += 1
@@ -66,6 +72,21 @@ class Allowance:
         reserved = min(tokens, self._tokens.size)
         self._tokens.take(reserved)
         return reserved
+
+    def begin(self, tokens: int, now: float) -> int | Refusal:
+        """`refusal`, and `take` where there is none, in one step."""
+        most = self.limits.concurrent_requests
+        if most is not None and self.running >= most:
+            return Refusal(self.holder, f"{most} requests at a time", PAUSE)
+        requests, bucket = self._requests, self._tokens
+        if requests is not None and (wait := requests.draw(1, now)):
+            return Refusal(self.holder, f"{requests.size} requests per minute", wait)
+        if bucket is not None and (wait := bucket.draw(tokens, now)):
+            if requests is not None:
+                requests.give_back(1)
+            return Refusal(self.holder, f"{bucket.size} tokens per minute", wait)
+        self.running += 1
+        return 0 if bucket is None else min(tokens, bucket.size)
 
     def settle(self, reserved: int, spent: int) -> None:
         """A request has ended: once for every `take`."""
@@ -87,14 +108,30 @@ class Limits:
 
     def take(self, allowances: Sequence[Allowance], tokens: int, now: float) -> tuple[int, ...] | Refusal:
         """What is reserved of each; or why nothing was taken of any."""
+        if len(allowances) == 1:  # the usual, twice as fast
+            taken = allowances[0].begin(tokens, now)
+            return taken if isinstance(taken, Refusal) else (taken,)
         for allowance in allowances:
             refusal = allowance.refusal(tokens, now)
             if refusal is not None:
                 return refusal
         return tuple(allowance.take(tokens) for allowance in allowances)
 
+    def occupy(self, allowances: Sequence[Allowance], now: float) -> Refusal | None:
+        """A place among the concurrent of each, and nothing else; or why none was taken. `settle` gives it back."""
+        for allowance in allowances:
+            refusal = allowance.crowding()
+            if refusal is not None:
+                return refusal
+        for allowance in allowances:
+            allowance.running += 1
+        return None
+
     def settle(self, allowances: Sequence[Allowance], reserved: Sequence[int], spent: int) -> None:
         """A request that took of them has ended: once for every `take`."""
+        if len(reserved) == 1:
+            allowances[0].settle(reserved[0], spent)
+            return
         for allowance, share in zip(allowances, reserved, strict=True):
             allowance.settle(share, spent)
 

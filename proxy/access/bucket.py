@@ -31,21 +31,34 @@ class Bucket:
     def level(self, now: float) -> float:
         """What is in it; less than 0 is a debt."""
         if now > self._at:
-            self._level = min(float(self.size), self._level + (now - self._at) * self._rate)
+            level = self._level + (now - self._at) * self._rate
+            self._level = level if level < self.size else float(self.size)
             self._at = now
         return self._level
 
     def wait(self, amount: float, now: float) -> float:
         """Seconds until it holds so much; 0: it does. More than it can hold is asked as if for all of it."""
-        missing = min(amount, self.size) - self.level(now)
-        return missing / self._rate if missing > 0 else 0.0
+        level = self.level(now)
+        if level >= amount or level >= self.size:
+            return 0.0
+        return (min(amount, self.size) - level) / self._rate
+
+    def draw(self, amount: float, now: float) -> float:
+        """`wait`, and `take` where that is 0."""
+        level = self.level(now)
+        wanted = amount if amount < self.size else self.size
+        if level < wanted:
+            return (wanted - level) / self._rate
+        self._level = level - wanted
+        return 0.0
 
     def take(self, amount: float) -> None:
         """Take it, or owe it: ask `wait` before."""
         self._level -= amount
 
     def give_back(self, amount: float) -> None:
-        self._level = min(float(self.size), self._level + amount)
+        level = self._level + amount
+        self._level = level if level < self.size else float(self.size)
 
     def until_full(self, now: float) -> float:
         """Seconds until nothing is missing."""

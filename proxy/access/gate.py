@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from proxy.gateway.asgi import App, Receive, Scope, Send, headers_of
+from proxy.gateway.asgi import HEADERS, App, Receive, Scope, Send
 
 Headers = Mapping[bytes, bytes]
 Guard = Callable[[Scope, Headers], None]
@@ -16,7 +16,7 @@ class Gate:
         self._app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        headers = headers_of(scope)
+        headers = scope[HEADERS]
         for guard in self._guards:
             guard(scope, headers)
         return self._app(scope, receive, send)

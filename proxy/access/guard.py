@@ -1,17 +1,18 @@
-"""The key: in the Authorization header and nowhere else, on every path that is not public."""
+"""The key: in the Authorization header, or as `x-api-key`, and nowhere else, on every path that is not public."""
 
 from collections.abc import Callable, Mapping
 from math import ceil
 from time import time
 
 from contract.errors import DO_NOT_RETRY, ApiError
-from proxy.access.keyring import Grant, Keyring
+from proxy.access.keyring import BEARER, BEARER_SIZE, Grant, Keyring
 from proxy.access.paths import is_for_admins, is_guarded
 from proxy.access.rate_headers import rate_lines
 from proxy.access.signed import SIGNED, Signatures
 from proxy.access.sources import BadKeys, source_of
 from proxy.gateway.asgi import TELLING, Scope
 
+API_KEY = b"x-api-key"  # where Anthropic's clients send it
 GRANT = "roundhouse.grant"  # in the scope: the key that was sent, where one is asked for
 
 
@@ -50,6 +51,8 @@ class KeyGuard:
 
     def _identify(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Grant:
         offered = headers.get(b"authorization")
+        if API_KEY in headers:
+            offered = _one_key(offered, headers[API_KEY])
         if offered is None:
             raise _unknown("Send")
         grant = self._ring.find(offered)
@@ -71,8 +74,21 @@ class KeyGuard:
         return grant
 
 
+def _one_key(offered: bytes | None, key: bytes) -> bytes | None:
+    """The two headers in which a key may stand -> the one key, in the form of the first.
+
+    Raises ApiError (400) where they differ: which of the two another server would believe is not to be known.
+    """
+    if not key:
+        return offered
+    if offered is not None and (offered[:BEARER_SIZE].lower(), offered[BEARER_SIZE:]) != (BEARER, key):
+        message = "'Authorization' and 'x-api-key' do not hold the same key; send one of them."
+        raise ApiError(400, "conflicting_keys", message, headers=DO_NOT_RETRY)
+    return BEARER + key
+
+
 def _unknown(what: str) -> ApiError:
-    message = f"{what} a key of this server as 'Authorization: Bearer <key>'."
+    message = f"{what} a key of this server as 'Authorization: Bearer <key>' or as 'x-api-key: <key>'."
     return ApiError(401, "invalid_api_key", message, headers={"www-authenticate": "Bearer"})
 
 

@@ -22,7 +22,7 @@ class HostGuard:
             raise _misdirected(host)
 
 
-_ONCE = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"origin"})
+_ONCE = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-api-key", b"origin"})
 
 
 def _refuse_doubles(scope: Scope) -> None:

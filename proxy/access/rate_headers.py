@@ -32,7 +32,9 @@ def _tightest(buckets: Iterable[Bucket | None], now: float) -> Bucket | None:
 
 def _tell(form: bytes, bucket: Bucket, now: float) -> bytes:
     size, left = bucket.size, bucket.level(now)
-    return form % (size, left if left > 0 else 0, duration(60.0 * (size - left) / size))
+    missing = 60_000.0 * (size - left) / size  # milliseconds until it is full again
+    reset = (b"%dms" % round(missing) if missing >= 0.5 else b"0s") if missing < 999.5 else duration(missing / 1000)
+    return form % (size, left if left > 0 else 0, reset)
 
 
 def duration(seconds: float) -> bytes:

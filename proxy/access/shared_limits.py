@@ -104,6 +104,21 @@ class SharedLimits(Limits):
         finally:
             self._table.unlock(sets)
 
+    def occupy(self, allowances: Sequence[Allowance], now: float) -> Refusal | None:
+        shared = _shared(allowances)
+        sets = _sets(shared)
+        try:
+            self._table.lock(sets)
+            for each in shared:
+                if not each.load(now):
+                    return Refusal(each.holder, CROWDED, PAUSE)
+            refusal = super().occupy(shared, now)
+            for each in shared:
+                each.store()
+            return refusal
+        finally:
+            self._table.unlock(sets)
+
     def settle(self, allowances: Sequence[Allowance], reserved: Sequence[int], spent: int) -> None:
         shared = _shared(allowances)
         sets = _sets(shared)

@@ -10,8 +10,8 @@ from contract.usage import Usage
 from proxy.access.admission import NOTHING
 from proxy.access.estimate import estimate_of
 from proxy.endpoints._course import Course
-from proxy.gateway.asgi import MODEL, REQUEST_ID, Receive, Scope, Send, headers_of
-from proxy.gateway.body import read_body
+from proxy.gateway.asgi import HEADERS, MODEL, REQUEST_ID, Receive, Scope, Send
+from proxy.gateway.body import read_body, whole_body
 from proxy.gateway.forward import Forwarder, Forwarding
 from proxy.gateway.headers import TRACE, is_json, trace_line, wait_of
 from proxy.gateway.keep_fields import has_keep_fields, keep_of, without_keep_fields
@@ -58,7 +58,7 @@ class Dispatch:
         keep: float | None = None
         if has_keep_fields(peeked):  # a form has none
             keep, body = keep_of(peeked), without_keep_fields(body)
-        headers = headers_of(scope)
+        headers = scope[HEADERS]
         wait = wait_of(headers[WAIT]) if WAIT in headers else None
         trace = trace_line(headers[TRACE]) if TRACE in headers else b""
         directory = self._feed.directory or await self._feed.get()
@@ -91,10 +91,12 @@ class Generation:
         self._body_size = body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        content_type = headers_of(scope).get(b"content-type")
+        content_type = scope[HEADERS].get(b"content-type")
         if content_type != JSON:
             require_json(content_type)
-        body = await read_body(scope, receive, self._body_size)
+        body = whole_body(scope, self._body_size)
+        if body is None:
+            body = await read_body(scope, receive, self._body_size)
         peeked = peek(body) if len(body) <= LONG else await peek_long(body)
         await self._dispatch(scope, send, peeked, body, JSON)
 

@@ -1,17 +1,18 @@
 """Anthropic's messages. Its clients read errors in Anthropic's shape, which holds all fields of ours beside its own.
 
 A failed answer is `{"type": "error", "error": {...}}`, and a failure inside a stream is an event named `error`: one
-without that name is skipped by Anthropic's SDK, and its user would take half an answer for a whole one.
+without that name is skipped by Anthropic's SDK, and its user would take half an answer for a whole one. All failures of
+these paths are told so, those of guards and of connections, too.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from contract.errors import ApiError
 from proxy.endpoints._generation import generation_route
 from proxy.endpoints._media import media_step
-from proxy.gateway.asgi import ERROR_SHAPE, App, Receive, Scope, Send
 from proxy.gateway.media_marks import PARTS_IN_MESSAGES
 from proxy.openapi.rows import json_row
 from proxy.router import Route
@@ -58,18 +59,7 @@ class MessagesError(ApiError):
         return b"event: error\n" + super().event()
 
 
-class AnthropicShape:
-    """Marks its requests for the renderer of errors."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[ERROR_SHAPE] = MessagesError.of
-        await self._app(scope, receive, send)
-
-
 def routes(services: Services) -> tuple[Route, ...]:
     step = media_step(services.media, PARTS_IN_MESSAGES, anthropic=True)
     made = (generation_route(path, services, step) for path in PATHS)
-    return tuple(Route(route.method, route.path, AnthropicShape(route.app)) for route in made)
+    return tuple(replace(route, shape=MessagesError.of) for route in made)

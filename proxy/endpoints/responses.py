@@ -1,28 +1,33 @@
 """Responses: made as all answers are, and asked for again at the engine that made them, while it is remembered.
 
+One that is made in the background is followed to its end by `jobs/unfinished.py`: its key pays for it then.
+
 vLLM keeps responses only where its entry says `"env": {"VLLM_ENABLE_RESPONSES_API_STORE": "1"}`, and in its memory: an
 engine that was stopped has forgotten them, and is not started to say so.
 """
 
 import re
 from collections.abc import Awaitable
+from functools import partial
 from time import monotonic
 
 import msgspec
 
 from contract.errors import ApiError
 from contract.states import ModelState
-from proxy.access.admission import NOTHING, owner_of
+from contract.usage import Usage
+from proxy.access.admission import NOTHING, TICKET, owner_of
 from proxy.endpoints._course import Course
 from proxy.endpoints._generation import Prepare, generation_route
 from proxy.endpoints._media import media_step
 from proxy.endpoints._query import query_of, text_in, truth_in, truth_parameter
-from proxy.endpoints._remembered import Learner, Memory, ResponseMemory
+from proxy.endpoints._remembered import Learner, Made, Memory, ResponseMemory
 from proxy.endpoints._shared_responses import SharedResponseMemory
 from proxy.gateway.asgi import MODEL, REQUEST_ID, App, Receive, Scope, Send
 from proxy.gateway.body import read_body
 from proxy.gateway.forward import Forwarding
 from proxy.gateway.tally import Tally
+from proxy.jobs.unfinished import Begun
 from proxy.openapi.operation import ANYTHING, EVENTS, JSON, OBJECT, Operation, Parameter
 from proxy.openapi.rows import ENGINE_ERRORS, json_row
 from proxy.router import REST, Route
@@ -78,12 +83,29 @@ _PREVIOUS = msgspec.json.Decoder(_Previous)
 class Making:
     """POST /v1/responses."""
 
-    def __init__(self, app: App, memory: Memory) -> None:
+    def __init__(self, app: App, memory: Memory, services: Services) -> None:
         self._app = app
         self._memory = memory
+        self._unfinished = services.unfinished
+        self._meter = services.meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, Learner(scope, send, self._memory, owner_of(scope)))
+        learner = Learner(scope, send, self._memory, owner_of(scope), partial(self._begun, scope))
+        await self._app(scope, receive, learner)
+
+    def _begun(self, scope: Scope, response_id: str, is_streamed: bool) -> None:
+        """It goes on without its caller: so does its request, for the limits of its key."""
+        if not _ID.fullmatch(response_id):
+            return
+        model, ticket = scope[MODEL], scope.get(TICKET)
+        rest = ticket.outlive() if ticket is not None else None
+        # What a stream tells is counted as it passes.
+        told = _heard if is_streamed else partial(self._meter.used, PATH, model)
+        self._unfinished.follow(Begun(model, f"{PATH}/{response_id}", scope[REQUEST_ID], rest, told))
+
+
+def _heard(used: Usage) -> None:
+    """There is nothing to do."""
 
 
 class Remembered:
@@ -97,9 +119,12 @@ class Remembered:
         response_id, is_cancel = _split(scope)
         if is_cancel:
             await read_body(scope, receive, CANCEL_SIZE)
-        model = scope[MODEL] = await self._model_of(response_id, owner_of(scope))
-        ticket = self._services.access.admit(scope, model, lambda: NOTHING)
+        made = await self._find(response_id, owner_of(scope))
+        model = scope[MODEL] = made.model
         target, streams = (f"{PATH}/{response_id}/{CANCEL}", False) if is_cancel else _retrieval(response_id, scope)
+        if streams and not made.keeps_events:
+            raise _without_events(response_id)
+        ticket = self._services.access.admit(scope, model, lambda: NOTHING)
         line = f"{'POST' if is_cancel else 'GET'} {target}".encode()
         request = Forwarding(model, line, b"", scope[REQUEST_ID], Tally())
         forwarder = self._services.forwarder
@@ -107,24 +132,18 @@ class Remembered:
         with Course(REST_PATH, model, ticket, Tally(), self._services.meter):
             await (forwarder.stream(request, send) if streams else forwarder.plain(request, send))
 
-    async def _model_of(self, response_id: str, owner: str) -> str:
-        model = self._memory.find(response_id, owner)
+    async def _find(self, response_id: str, owner: str) -> Made:
+        made = self._memory.find(response_id, owner)
         directory = self._services.feed.directory or await self._services.feed.get()
-        status = directory.statuses.get(model) if model is not None else None
-        if model is None or status is None or status.state not in ALIVE:
+        status = directory.statuses.get(made.model) if made is not None else None
+        if made is None or status is None or status.state not in ALIVE:
             raise _unknown(response_id, "response_id")
-        return model
+        return made
 
 
 def _split(scope: Scope) -> tuple[str, bool]:
-    """The path's rest -> the response's id, and whether it is to be cancelled. Raises ApiError (404, 405)."""
-    response_id, slash, verb = scope[REST].partition("/")
-    if not _ID.fullmatch(response_id) or (slash and verb != CANCEL):
-        raise ApiError(404, "not_found", f"There is nothing at {scope['path'][:200]}.")
-    method = "GET" if scope["method"] == "HEAD" else scope["method"]
-    wanted = "POST" if slash else "GET"
-    if method != wanted:
-        raise ApiError(405, "method_not_allowed", f"Use {wanted} here.", headers={"allow": wanted})
+    """The path's rest -> the response's id, and whether it is to be cancelled."""
+    response_id, slash, _ = scope[REST].partition("/")
     return response_id, bool(slash)
 
 
@@ -142,6 +161,14 @@ def _retrieval(response_id: str, scope: Scope) -> tuple[str, bool]:
 def _unknown(response_id: str, param: str) -> ApiError:
     message = f"The response '{response_id}' is not remembered here; it may be too old, or its engine was stopped."
     return ApiError(404, "response_not_found", message, param=param)
+
+
+def _without_events(response_id: str) -> ApiError:
+    message = (
+        f"The response '{response_id}' cannot be streamed: only one that was made with both 'background' and 'stream' "
+        "keeps its events. Ask for it without 'stream'."
+    )
+    return ApiError(400, "response_not_streamable", message, param="stream")
 
 
 def _own_step(memory: Memory, media: Prepare) -> Prepare:
@@ -166,7 +193,7 @@ def routes(services: Services) -> tuple[Route, ...]:
     made = generation_route(PATH, services, _own_step(memory, media_step(services.media)))
     remembered = Remembered(services, memory)
     return (
-        Route(made.method, made.path, Making(made.app, memory)),
-        Route("GET", REST_PATH, remembered),
-        Route("POST", REST_PATH, remembered),
+        Route(made.method, made.path, Making(made.app, memory, services)),
+        Route("GET", REST_PATH, remembered, rest=_ID.pattern),
+        Route("POST", REST_PATH, remembered, rest=f"{_ID.pattern}/{CANCEL}"),
     )
