@@ -15,7 +15,7 @@ from cli.engine_env import DIFFUSERS, VLLM, engine_python, prepare_engine
 from cli.failures import Failure
 from cli.frontend import prepare_page
 from cli.model_files import prepare_model_locally
-from cli.programs import ensure_program
+from cli.programs import ensure_program, postgres_path
 from cli.settings import REPOSITORY, CliSettings, environment
 from cli.shapes import prepare_shapes
 from cli.steps import Step, Steps
@@ -51,6 +51,9 @@ def prepare(settings: CliSettings, steps: Steps) -> None:
         prepare_page(step, with_checks=True)
     with steps.step("Chromium") as step:
         ensure_program(step, "chromium", "chromium", "install Chromium, so that `chromium` is on the PATH")
+    with steps.step("PostgreSQL") as step:
+        remedy = "install PostgreSQL, so that `initdb` is on the PATH"
+        ensure_program(step, "initdb", "postgresql", remedy, postgres_path())
     with steps.step("vLLM engine for the CPU") as step:
         prepare_engine(step, settings, VLLM)
     with steps.step("Diffusers engine") as step:

@@ -1,10 +1,11 @@
-"""What is kept, from what came and what was told of it: the writer's part of it. Blocks."""
+"""What is kept, from what came and what was told of it. What is no coroutine blocks."""
 
 from dataclasses import replace
+from functools import partial
 
 from contract.artifacts import Sidecar
 from proxy.artifacts import preferences
-from proxy.artifacts.backroom import Backroom
+from proxy.artifacts.backroom import Backroom, log_failure
 from proxy.artifacts.facts import Facts
 from proxy.artifacts.incoming import Incoming
 from proxy.artifacts.kinds import look
@@ -24,10 +25,30 @@ def put(room: Backroom, owner: str, incoming: Incoming, facts: Facts, content: b
     """
     if content is not None:
         incoming.take_whole(content)
+    sidecar = describe(room, owner, incoming, facts)
+    return sidecar, room.shelf.put(incoming.staging, sidecar, facts.poster)
+
+
+async def put_afar(room: Backroom, owner: str, incoming: Incoming, facts: Facts) -> tuple[Sidecar, bool]:
+    """The same of what was staged, for files that are not on this disk: sent beside all else, and indexed in its turn.
+
+    Raises ApiError.
+    """
+    sidecar = await room.read(partial(describe, room, owner, incoming, facts))
+    await room.write(partial(room.shelf.require_room, owner, sidecar.size))
+    try:
+        await room.read(partial(room.folder.keep, incoming.staging, sidecar, facts.poster))
+        return sidecar, await room.write(partial(room.shelf.put, None, sidecar, None))
+    except BaseException:
+        await log_failure(room.write(partial(room.shelf.withdraw, sidecar)), f"what was sent of {sidecar.id}")
+        raise
+
+
+def describe(room: Backroom, owner: str, incoming: Incoming, facts: Facts) -> Sidecar:
+    """The sidecar of what was staged: with the words that its owner wants to be kept. Raises OSError."""
     if facts.prompt is not None and not preferences.read(room.folder.root, owner).prompts:
         facts = replace(facts, prompt=None, request=None)
-    sidecar = sidecar_of(room, owner, incoming.staging, facts)
-    return sidecar, room.shelf.put(incoming.staging, sidecar, facts.poster)
+    return sidecar_of(room, owner, incoming.staging, facts)
 
 
 def sidecar_of(room: Backroom, owner: str, staged: Staging, facts: Facts) -> Sidecar:

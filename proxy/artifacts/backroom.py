@@ -8,7 +8,6 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
 from contract.errors import ApiError
@@ -17,12 +16,15 @@ from proxy.artifacts.clock import TwoClocks
 from proxy.artifacts.failures import LITTLE, STORE_ERRORS, is_absence, not_found, told
 from proxy.artifacts.folder import Folder
 from proxy.artifacts.limits import StoreLimits
+from proxy.artifacts.lookup import IndexSource
 from proxy.artifacts.readers import Readers
 from proxy.artifacts.secret import lasting_secret
 from proxy.artifacts.shelf import Shelf
-from proxy.artifacts.threads import HANDS, Threads
+from proxy.artifacts.threads import Threads
 
 T = TypeVar("T")
+
+LOOKUPS = 4  # that read the index at once
 
 _logger = logging.getLogger("roundhouse.proxy.artifacts")
 
@@ -30,14 +32,14 @@ _logger = logging.getLogger("roundhouse.proxy.artifacts")
 class Backroom:
     """Made once. Every method raises ApiError: 503, and 507 for what writes."""
 
-    def __init__(self, root: Path, limits: StoreLimits, signatures: Signatures) -> None:
+    def __init__(self, folder: Folder, limits: StoreLimits, signatures: Signatures, source: IndexSource) -> None:
         self.limits = limits
         self.signatures = signatures
         self.clocks = TwoClocks()
-        self.folder = Folder(root)
-        self.threads = Threads()
-        self.shelf = Shelf(self.folder, limits)
-        self.readers = Readers(self.folder, HANDS)
+        self.folder = folder
+        self.threads = Threads(folder.hands)
+        self.shelf = Shelf(self.folder, limits, source)
+        self.readers = Readers(self.folder, source, LOOKUPS)
         self._opening = asyncio.Lock()
         self._is_open = False
 

@@ -1,19 +1,19 @@
-"""What stands on the disk, held against what was kept. Every call blocks.
+"""What was kept, held against what is there now. Every call blocks.
 
 The row has a copy of the sidecar, by which a damaged one is noticed, and what it said is still told.
 """
 
-import os
+from contextlib import closing
+from dataclasses import dataclass
 from hashlib import sha256
-from io import FileIO
 
 from pydantic import ValidationError
 
 from contract.artifacts import Sidecar
-from proxy.artifacts.failures import Damaged
-from proxy.artifacts.folder import BLOCKS, META, Folder
+from proxy.artifacts.failures import BucketError, Damaged
+from proxy.artifacts.folder import Content, Folder
 from proxy.artifacts.lookup import Row
-from proxy.artifacts.names import content_name
+from proxy.artifacts.names import BLOCKS, META, content_name
 from proxy.artifacts.reconcile import SIDECAR_LIMIT
 from proxy.artifacts.staging import BLOCK, DIGEST
 
@@ -21,24 +21,44 @@ SIDECAR_MISSING = "sidecar_missing"
 SIDECAR_DAMAGED = "sidecar_damaged"
 CONTENT_MISSING = "content_missing"
 CONTENT_DAMAGED = "content_damaged"
+UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a content is read with. digests: of its blocks; data: all of it, where it had to be fetched to be verified.
+
+    With neither, it was verified where it lies.
+    """
+
+    digests: bytes | None = None
+    data: bytes | None = None
 
 
 def trouble(folder: Folder, row: Row, sidecar: Sidecar) -> str | None:
     """Why an artifact is not what was kept, as far as can be seen without reading it; None: it looks well."""
     try:
+        return _trouble(folder, row, sidecar)
+    except BucketError:
+        return UNREACHABLE
+
+
+def _trouble(folder: Folder, row: Row, sidecar: Sidecar) -> str | None:
+    try:
         text = folder.read(sidecar.kind, sidecar.id + META, SIDECAR_LIMIT)
+    except BucketError:
+        raise
     except OSError:
         return SIDECAR_MISSING
     if text != row.sidecar.encode() and not _means_the_same(text, sidecar):
         return SIDECAR_DAMAGED
     try:
-        file = folder.open_file(sidecar.kind, content_name(sidecar))
+        size = folder.size(sidecar.kind, content_name(sidecar))
+    except BucketError:
+        raise
     except OSError:
         return CONTENT_MISSING
-    try:
-        return None if os.fstat(file).st_size == sidecar.size else CONTENT_DAMAGED
-    finally:
-        os.close(file)
+    return None if size == sidecar.size else CONTENT_DAMAGED
 
 
 def _means_the_same(text: bytes, sidecar: Sidecar) -> bool:
@@ -51,26 +71,31 @@ def _means_the_same(text: bytes, sidecar: Sidecar) -> bool:
 def is_whole(folder: Folder, sidecar: Sidecar) -> bool:
     """Whether every byte is what was kept. Raises OSError."""
     try:
-        with open(folder.open_file(sidecar.kind, content_name(sidecar)), "rb", buffering=0) as content:
+        with closing(folder.open_content(sidecar.kind, content_name(sidecar))) as content:
             return _digest(content) == sidecar.sha256
     except FileNotFoundError:
         return False
 
 
-def require_whole(folder: Folder, sidecar: Sidecar) -> None:
+def require_whole(folder: Folder, sidecar: Sidecar) -> Proof:
     """A content before a byte of it is served: all of it, or that its blocks can be. Raises Damaged, and OSError."""
     digests = blocks_of(folder, sidecar)
-    with open(folder.open_file(sidecar.kind, content_name(sidecar)), "rb", buffering=0) as content:
-        if os.fstat(content.fileno()).st_size != sidecar.size:
+    with closing(folder.open_content(sidecar.kind, content_name(sidecar))) as content:
+        if content.size != sidecar.size:
             raise Damaged("its size is another")
-        if digests is None and _digest(content) != sidecar.sha256:
+        if digests is not None:
+            return Proof(digests)
+        data = None if folder.is_local else content.read(0, sidecar.size)
+        if (_digest(content) if data is None else sha256(data).hexdigest()) != sidecar.sha256:
             raise Damaged("its digest is another")
+        return Proof(data=data)
 
 
-def _digest(content: FileIO) -> str:
-    digest = sha256()
-    while piece := content.read(BLOCK):
+def _digest(content: Content) -> str:
+    digest, start = sha256(), 0
+    while piece := content.read(start, BLOCK):
         digest.update(piece)
+        start += len(piece)
     return digest.hexdigest()
 
 
@@ -85,9 +110,9 @@ def blocks_of(folder: Folder, sidecar: Sidecar) -> bytes | None:
     return digests
 
 
-def read_block(file: int, number: int, digests: bytes | None) -> bytes:
+def read_block(content: Content, number: int, digests: bytes | None) -> bytes:
     """One block of a content. Raises Damaged, and OSError."""
-    data = os.pread(file, BLOCK, number * BLOCK)
+    data = content.read(number * BLOCK, BLOCK)
     if digests is not None and sha256(data).digest() != digests[number * DIGEST : (number + 1) * DIGEST]:
         raise Damaged(f"block {number} is another")
     return data
@@ -96,12 +121,14 @@ def read_block(file: int, number: int, digests: bytes | None) -> bytes:
 def is_equal(folder: Folder, one: Sidecar, other: Sidecar) -> bool:
     """Whether two contents are the same, byte for byte, and not yet the same file."""
     with (
-        open(folder.open_file(one.kind, content_name(one)), "rb", buffering=0) as mine,
-        open(folder.open_file(other.kind, content_name(other)), "rb", buffering=0) as theirs,
+        closing(folder.open_content(one.kind, content_name(one))) as mine,
+        closing(folder.open_content(other.kind, content_name(other))) as theirs,
     ):
-        if os.path.sameopenfile(mine.fileno(), theirs.fileno()):
+        if mine.is_same(theirs):
             return False
-        while piece := mine.read(BLOCK):
-            if piece != theirs.read(BLOCK):
+        start = 0
+        while piece := mine.read(start, BLOCK):
+            if piece != theirs.read(start, BLOCK):
                 return False
-        return not theirs.read(1)
+            start += len(piece)
+        return not theirs.read(start, 1)

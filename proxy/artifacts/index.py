@@ -1,17 +1,22 @@
-"""The index's writes. Belongs to the store's writer; every call blocks, and its errors are sqlite3.Error.
+"""The index as the store's writer uses it, whatever keeps it. Every call blocks; its errors are STORE_ERRORS.
 
 An artifact's `number` is its time in microseconds, made unique: the order in which artifacts were kept.
 """
 
-import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from typing import Protocol
 
 from contract.artifacts import Sidecar
 from proxy.artifacts.limits import StoreLimits
 
 MICRO = 1_000_000
-TEXT_LIMIT = 8 * 2**10  # characters of a prompt that can be found
+HIGHEST = 2**63 - 1  # number
+LAST = HIGHEST // MICRO - 1  # second
+
+
+class IndexDamaged(Exception):
+    """What is there is no index of ours, or not a whole one, or of other files."""
 
 
 class QuotaExceeded(Exception):
@@ -31,150 +36,70 @@ class Used:
     count: int
 
 
-class Index:
-    """Adds, changes and removes rows, each in a transaction of its own."""
+class Index(Protocol):
+    """Adds, changes and removes rows, each in a transaction of its own. Belongs to one thread at a time."""
 
-    def __init__(self, link: sqlite3.Connection) -> None:
-        self.link = self._link = link
+    def __contains__(self, artifact_id: str, /) -> bool: ...
 
-    def __contains__(self, artifact_id: str) -> bool:
-        return self._link.execute("SELECT 1 FROM artifacts WHERE id = ?", (artifact_id,)).fetchone() is not None
-
-    def close(self) -> None:
-        self._link.close()
+    def close(self) -> None: ...
 
     def shrink(self) -> None:
-        """Give back what the log takes of the disk, as far as nobody reads it."""
-        self._link.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """Give back what can be of the disk that the files are on."""
 
     def add(self, sidecar: Sidecar, limits: StoreLimits | None = None) -> None:
         """The last step of keeping something. Raises QuotaExceeded where `limits` are given.
 
         What is there already is left: another process that starts may have found the sidecar first.
         """
-        with Transaction(self._link) as link:
-            if sidecar.id in self:
-                return
-            if limits is not None:
-                self.require_room(sidecar.owner, sidecar.size, limits)
-            number = self._number(sidecar)
-            link.execute("INSERT INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(number, sidecar))
-            link.execute("INSERT INTO words (rowid, owner, text) VALUES (?, ?, ?)", (number, *_words(sidecar)))
-            count = "INSERT INTO owners VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, "
-            link.execute(count + "count = count + 1", (sidecar.owner, sidecar.size))
-            self._link_parents(sidecar)
+
+    def add_all(self, sidecars: Sequence[Sidecar]) -> None:
+        """Many at once, all or none: for an index that is made again."""
 
     def replace(self, sidecar: Sidecar) -> None:
         """News of an artifact that is there. Raises LookupError."""
-        with Transaction(self._link) as link:
-            found = link.execute("SELECT number FROM artifacts WHERE id = ?", (sidecar.id,)).fetchone()
-            if found is None:
-                raise LookupError(sidecar.id)
-            link.execute("UPDATE artifacts SET sidecar = ? WHERE number = ?", (sidecar.model_dump_json(), found[0]))
-            self._link_parents(sidecar)
 
     def remove(self, artifact_id: str, now: float) -> None:
         """The first step of removing something: what is left of its files goes, whatever happens then."""
-        with Transaction(self._link) as link:
-            found = link.execute("SELECT number, sidecar FROM artifacts WHERE id = ?", (artifact_id,)).fetchone()
-            if found is None:
-                return
-            number, sidecar = found[0], Sidecar.model_validate_json(found[1])
-            link.execute("DELETE FROM artifacts WHERE number = ?", (number,))
-            delete = "INSERT INTO words (words, rowid, owner, text) VALUES ('delete', ?, ?, ?)"
-            link.execute(delete, (number, *_words(sidecar)))
-            count = "UPDATE owners SET bytes = bytes - ?, count = count - 1 WHERE owner = ?"
-            link.execute(count, (sidecar.size, sidecar.owner))
-            link.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?)", (artifact_id, sidecar.owner, number, now))
-            parents = ((parent, artifact_id) for parent in sidecar.parents)
-            link.executemany("DELETE FROM links WHERE parent = ? AND child = ?", parents)
 
     def has_twin(self, sidecar: Sidecar) -> bool:
         """Whether another artifact, whoever's, seems to have the same content."""
-        query = "SELECT 1 FROM artifacts WHERE sha256 = ? AND id != ? LIMIT 1"
-        return self._link.execute(query, (sidecar.sha256, sidecar.id)).fetchone() is not None
 
     def require_room(self, owner: str, size: int, limits: StoreLimits) -> None:
         """Raises QuotaExceeded where so many bytes more would be too many."""
-        own, every = self.used(owner), self.used(None) if limits.space is not None else None
-        if limits.count is not None and own.count >= limits.count:
-            raise QuotaExceeded("your artifacts", f"{limits.count} of them")
-        if limits.quota is not None and own.bytes + size > limits.quota:
-            raise QuotaExceeded("your artifacts", f"{limits.quota} bytes")
-        if every is not None and limits.space is not None and every.bytes + size > limits.space:
-            raise QuotaExceeded("the store", f"{limits.space} bytes")
 
     def used(self, owner: str | None) -> Used:
         """What an owner has; None: what all have."""
-        where, values = ("", ()) if owner is None else (" WHERE owner = ?", (owner,))
-        found = self._link.execute(f"SELECT sum(bytes), sum(count) FROM owners{where}", values).fetchone()
-        return Used(found[0] or 0, found[1] or 0)
 
     # What the start, and the sweep, ask for
 
+    def mark(self) -> str | None:
+        """The mark of the files that it is the index of, None where none was noted."""
+
+    def note_mark(self, mark: str) -> None:
+        """From now on it is the index of the files with this mark."""
+
     def ids(self) -> dict[str, str]:
         """Every artifact and its kind."""
-        return dict(self._link.execute("SELECT id, kind FROM artifacts"))
 
     def gone(self) -> set[str]:
-        return {found[0] for found in self._link.execute("SELECT id FROM gone")}
+        """Those that were removed, as far as they are remembered."""
 
-    def forget_gone(self, before: float) -> None:
-        self._link.execute("DELETE FROM gone WHERE at < ?", (before,))
+    def forget_gone(self, before: float) -> None: ...
 
     def expired(self, now: float, most: int) -> list[Sidecar]:
         """Those whose time is over, `most` of them."""
-        query = "SELECT sidecar FROM artifacts WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?"
-        return [Sidecar.model_validate_json(found[0]) for found in self._link.execute(query, (now, most))]
-
-    def _number(self, sidecar: Sidecar) -> int:
-        last: int = self._link.execute("SELECT coalesce(max(number), 0) FROM artifacts").fetchone()[0]
-        wanted = round(sidecar.created * MICRO)
-        if wanted > last:
-            return wanted
-        taken = "SELECT 1 FROM artifacts WHERE number = ?"
-        while self._link.execute(taken, (wanted,)).fetchone() is not None:
-            wanted += 1
-        return wanted
-
-    def _link_parents(self, sidecar: Sidecar) -> None:
-        pairs = ((parent, sidecar.id) for parent in sidecar.parents)
-        self._link.executemany("INSERT OR IGNORE INTO links VALUES (?, ?)", pairs)
 
 
-class Transaction:
-    """`with` it: all of it, or nothing. One within another is a part of that."""
-
-    def __init__(self, link: sqlite3.Connection) -> None:
-        self._link = link
-        self._is_inner = link.in_transaction
-
-    def __enter__(self) -> sqlite3.Connection:
-        if not self._is_inner:
-            self._link.execute("BEGIN IMMEDIATE")
-        return self._link
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._is_inner:
-            return
-        try:
-            if kind is None:
-                self._link.execute("COMMIT")
-        finally:
-            if self._link.in_transaction:  # a full disk ends it by itself, but not always
-                self._link.execute("ROLLBACK")
+def number_at(seconds: float) -> int:
+    """The number that belongs to a time."""
+    return round(max(-LAST, min(seconds, LAST)) * MICRO)
 
 
-def owner_word(owner: str) -> str:
-    """A word that stands for an owner: what is searched is one owner's, and not all, sorted out afterwards."""
-    return "o" + sha256(owner.encode()).hexdigest()[:32]
-
-
-def _words(sidecar: Sidecar) -> tuple[str, str]:
-    text = "\n".join(filter(None, (sidecar.prompt, sidecar.filename)))
-    return owner_word(sidecar.owner), text[:TEXT_LIMIT]
-
-
-def _row(number: int, sidecar: Sidecar) -> tuple[object, ...]:
-    what = (sidecar.id, sidecar.owner, sidecar.kind.value, sidecar.model, sidecar.purpose)
-    return (number, *what, sidecar.size, sidecar.sha256, sidecar.expires, sidecar.model_dump_json())
+def require_room(own: Used, every: Used | None, limits: StoreLimits) -> None:
+    """Raises QuotaExceeded where an owner, or all, would have more than they may: `every` None is no matter."""
+    if limits.count is not None and own.count > limits.count:
+        raise QuotaExceeded("your artifacts", f"{limits.count} of them")
+    if limits.quota is not None and own.bytes > limits.quota:
+        raise QuotaExceeded("your artifacts", f"{limits.quota} bytes")
+    if every is not None and limits.space is not None and every.bytes > limits.space:
+        raise QuotaExceeded("the store", f"{limits.space} bytes")

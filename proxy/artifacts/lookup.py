@@ -1,19 +1,21 @@
-"""The index's reads: an owner's artifacts, one or a page of them. Every call blocks; its errors are sqlite3.Error."""
+"""The index as the store's readers use it: an owner's artifacts, one or a page of them. What keeps it is no matter.
+
+Every call blocks; the errors are STORE_ERRORS.
+"""
 
 import re
-import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from contract.artifacts import ID_PATTERN
 from proxy.artifacts.facts import Query
-from proxy.artifacts.index import MICRO, owner_word
+from proxy.artifacts.index import HIGHEST, Index, number_at
 
-WORDS = 16  # of a search, at most
 MOST_EQUALS = 20
 
 _ID = re.compile(ID_PATTERN)
 _CURSOR = re.compile(r"c[0-9a-f]{1,16}")
-_WORD = re.compile(r"\w+")
 
 
 class BadCursor(Exception):
@@ -30,72 +32,65 @@ class Row:
     sidecar: str
 
 
+class Lookup(Protocol):
+    """Belongs to one thread at a time."""
+
+    def close(self) -> None: ...
+
+    def find(self, owner: str | None, artifact_id: str) -> Row | None:
+        """An owner's artifact; of whom it may be is no matter where `owner` is None."""
+
+    def children(self, owner: str, parents: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """What was made from each that something was made from, oldest first."""
+
+    def like(self, digest: str, size: int, but: str) -> str | None:
+        """The sidecar of the oldest artifact of the same content, whoever's it is."""
+
+    def equals(self, owner: str, digest: str, but: str) -> tuple[str, ...]:
+        """An owner's other artifacts of this content, MOST_EQUALS of them, newest first."""
+
+    def same(self, owner: str, digest: str, purpose: str) -> str | None:
+        """The sidecar of an owner's newest artifact of this content."""
+
+    def after(self, number: int, most: int) -> list[Row]:
+        """Of all owners, oldest first."""
+
+    def page(self, owner: str, query: Query) -> list[Row]:
+        """One more than asked for, where there are more. Raises BadCursor."""
+
+
+class IndexSource(Protocol):
+    """Where an index is. `is_apart`: elsewhere than the files, so that it may turn out to be of others."""
+
+    is_apart: bool
+
+    def open_index(self) -> Index:
+        """The one that writes; makes what is not there."""
+
+    def open_lookup(self) -> Lookup:
+        """One more that reads, after the index was made."""
+
+
 def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
-
-
-def find(link: sqlite3.Connection, owner: str | None, artifact_id: str) -> Row | None:
-    """An owner's artifact; of whom it may be is no matter where `owner` is None."""
-    query = "SELECT number, id, kind, sidecar FROM artifacts WHERE id = ? AND (owner = ? OR ?)"
-    found = link.execute(query, (artifact_id, owner, owner is None)).fetchone()
-    return Row(*found) if found is not None else None
-
-
-def children(link: sqlite3.Connection, owner: str, parent: str) -> tuple[str, ...]:
-    """What was made from it, oldest first."""
-    query = "SELECT id FROM links CROSS JOIN artifacts ON id = child WHERE parent = ? AND owner = ? ORDER BY number"
-    return tuple(found[0] for found in link.execute(query, (parent, owner)))
-
-
-def like(link: sqlite3.Connection, digest: str, size: int, but: str) -> tuple[str, str, str] | None:
-    """The oldest artifact of the same content, whoever's it is -> id, kind and sidecar."""
-    query = "SELECT id, kind, sidecar FROM artifacts WHERE sha256 = ? AND size = ? AND id != ? ORDER BY number LIMIT 1"
-    found: tuple[str, str, str] | None = link.execute(query, (digest, size, but)).fetchone()
-    return found
-
-
-def equals(link: sqlite3.Connection, owner: str, digest: str, but: str) -> tuple[str, ...]:
-    """An owner's other artifacts of this content, newest first."""
-    query = "SELECT id FROM artifacts WHERE sha256 = ? AND owner = ? AND id != ? ORDER BY number DESC LIMIT ?"
-    return tuple(found[0] for found in link.execute(query, (digest, owner, but, MOST_EQUALS)))
-
-
-def same(link: sqlite3.Connection, owner: str, digest: str, purpose: str) -> str | None:
-    """The sidecar of an owner's newest artifact of this content."""
-    query = "SELECT sidecar FROM artifacts WHERE sha256 = ? AND owner = ? AND purpose = ? ORDER BY number DESC LIMIT 1"
-    found = link.execute(query, (digest, owner, purpose)).fetchone()
-    return found[0] if found is not None else None
-
-
-def after(link: sqlite3.Connection, number: int, most: int) -> list[Row]:
-    """Of all owners, oldest first."""
-    query = "SELECT number, id, kind, sidecar FROM artifacts WHERE number > ? ORDER BY number LIMIT ?"
-    return [Row(*found) for found in link.execute(query, (number, most))]
-
-
-def page(link: sqlite3.Connection, owner: str, query: Query) -> list[Row]:
-    """One more than asked for, where there are more. Raises BadCursor."""
-    wanted = _WORD.findall(query.text)[:WORDS] if query.text is not None else None
-    if wanted == []:
-        return []
-    conditions, values = _conditions(link, owner, query)
-    source = "artifacts a"
-    if wanted is not None:
-        source = "words CROSS JOIN artifacts a ON a.number = words.rowid"
-        conditions = [*(each.replace("a.number", "words.rowid") for each in conditions), "words MATCH ?"]
-        values.append(_match(owner, wanted))
-    order = f"{'words.rowid' if wanted is not None else 'a.number'} {'ASC' if query.oldest_first else 'DESC'}"
-    where = " AND ".join(conditions)
-    # Only words of ours stand in it; what a caller said is bound.
-    text = f"SELECT a.number, a.id, a.kind, a.sidecar FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"
-    return [Row(*found) for found in link.execute(text, (*values, query.limit + 1))]
 
 
 def cursor_of(row: Row) -> str:
     return f"c{row.number:x}"
 
 
-def _conditions(link: sqlite3.Connection, owner: str, query: Query) -> tuple[list[str], list[object]]:
+def place(after: str, number_of: Callable[[str], int | None]) -> int:
+    """A cursor, or an id, of which `number_of` knows the number -> that number. Raises BadCursor."""
+    if _CURSOR.fullmatch(after):
+        return min(int(after[1:], 16), HIGHEST)
+    number = number_of(after) if is_id(after) else None
+    if number is None:
+        raise BadCursor(after)
+    return number
+
+
+def conditions(owner: str, query: Query, after: int | None) -> tuple[list[str], list[object]]:
+    """What holds of the rows that are asked for, but for the text, in SQL with `?` -> it, and the values."""
     where: list[str] = ["a.owner = ?"]
     values: list[object] = [owner]
 
@@ -112,27 +107,9 @@ def _conditions(link: sqlite3.Connection, owner: str, query: Query) -> tuple[lis
     if query.uploaded is not None:
         add(f"a.purpose IS {'NOT ' if query.uploaded else ''}NULL")
     if query.since is not None:
-        add("a.number >= ?", round(query.since * MICRO))
+        add("a.number >= ?", number_at(query.since))
     if query.until is not None:
-        add("a.number < ?", round(query.until * MICRO))
-    if query.after is not None:
-        add(f"a.number {'>' if query.oldest_first else '<'} ?", _place(link, owner, query.after))
+        add("a.number < ?", number_at(query.until))
+    if after is not None:
+        add(f"a.number {'>' if query.oldest_first else '<'} ?", after)
     return where, values
-
-
-def _place(link: sqlite3.Connection, owner: str, after: str) -> int:
-    """A cursor, or an id -> its number: also of what was removed since, as callers go on from the last they had."""
-    if _CURSOR.fullmatch(after):
-        return min(int(after[1:], 16), 2**63 - 1)
-    for table in ("artifacts", "gone"):
-        query = f"SELECT number FROM {table} WHERE id = ? AND owner = ?"
-        found = link.execute(query, (after, owner)).fetchone()
-        if found is not None:
-            return int(found[0])
-    raise BadCursor(after)
-
-
-def _match(owner: str, words: list[str]) -> str:
-    """Words -> the question in FTS5's language; each is in quotes, so that none of them is a command."""
-    *whole, last = (f'"{word}"' for word in words)
-    return f"owner : {owner_word(owner)} AND text : ({' AND '.join((*whole, last + ' *'))})"

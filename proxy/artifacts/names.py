@@ -1,11 +1,18 @@
-"""How the files of one artifact are called."""
+"""How the files of one artifact are called.
+
+art_….png           the content
+art_….meta.json     the sidecar, written last: without it there is no artifact
+art_….blocks        digests of a large content's blocks
+art_….thumb         the poster, which can be made again
+"""
 
 import re
 import secrets
 
 from contract.artifacts import Sidecar
-from proxy.artifacts.folder import BLOCKS, META, THUMB
 from proxy.artifacts.kinds import suffix_of
+
+META, BLOCKS, THUMB = ".meta.json", ".blocks", ".thumb"
 
 _NAME = re.compile(r"(art_[0-9a-f]{32})(\.[a-z0-9.]{1,16})")
 

@@ -8,19 +8,23 @@ All else that is not as it should be is seen when it is read, and told there.
 """
 
 import logging
+from contextlib import closing
 from hashlib import sha256
 
 from pydantic import ValidationError
 
 from contract.artifacts import ArtifactKind, Sidecar
-from proxy.artifacts.folder import FOLDERS, META, Folder
-from proxy.artifacts.index import Index, Transaction
+from proxy.artifacts.failures import BucketError
+from proxy.artifacts.folder import FOLDERS, Folder
+from proxy.artifacts.index import Index
 from proxy.artifacts.kinds import look
-from proxy.artifacts.names import is_content, split_name
+from proxy.artifacts.names import META, is_content, split_name
 from proxy.artifacts.staging import BLOCK
 
 SIDECAR_LIMIT = 512 * 2**10
 BATCH = 500
+# When something was removed, seconds since 1970. What had lost its files was not: if they turn up again, they are kept.
+LOST, REMOVED = 0.0, 1.0
 
 _logger = logging.getLogger("roundhouse.proxy.artifacts")
 
@@ -32,6 +36,7 @@ class Reconciliation:
         self._folder = folder
         self._index = index
         self._known = index.ids()
+        index.forget_gone(REMOVED)
         self._gone = index.gone()
 
     def run(self) -> None:
@@ -61,9 +66,9 @@ class Reconciliation:
         new = [each for each, rests in found.items() if META in rests and each not in self._known]
         new = [each for each in new if each not in self._gone]
         for start in range(0, len(new), BATCH):
-            with Transaction(self._index.link):
-                for artifact_id in new[start : start + BATCH]:
-                    self._index.add(self._sidecar(kind, artifact_id, found[artifact_id]))
+            batch = new[start : start + BATCH]
+            sidecars = self._folder.each(lambda each: self._sidecar(kind, each, found[each]), batch)
+            self._index.add_all(sidecars)
         return len(new)
 
     def _sweep(self, kind: ArtifactKind, found: dict[str, list[str]]) -> int:
@@ -71,17 +76,22 @@ class Reconciliation:
         for artifact_id, rests in found.items():
             is_known = artifact_id in self._known
             if is_known and not any(is_content(rest) or rest == META for rest in rests):
-                self._index.remove(artifact_id, 0.0)
-            elif artifact_id in self._gone or (not is_known and META not in rests and self._folder.is_alone):
+                self._index.remove(artifact_id, LOST)
+            elif artifact_id in self._gone or (not is_known and self._is_leftover(kind, artifact_id, rests)):
                 for rest in sorted(rests, key=META.__ne__):
                     self._folder.remove(kind, artifact_id + rest)
                 count += 1
         return count
 
+    def _is_leftover(self, kind: ArtifactKind, artifact_id: str, rests: list[str]) -> bool:
+        return META not in rests and all(self._folder.may_sweep(kind, artifact_id + rest) for rest in rests)
+
     def _sidecar(self, kind: ArtifactKind, artifact_id: str, rests: list[str]) -> Sidecar:
         try:
             text = self._folder.read(kind, artifact_id + META, SIDECAR_LIMIT)
             sidecar = Sidecar.model_validate_json(text if len(text) <= SIDECAR_LIMIT else b"")
+        except BucketError:
+            raise  # nothing is wrong with the sidecar
         except (OSError, ValidationError) as error:
             _logger.error("the sidecar of %s cannot be read: %s", artifact_id, error)
             return self._salvaged(kind, artifact_id, rests)
@@ -92,9 +102,8 @@ class Reconciliation:
         """What the bytes alone say. Whose they were nobody knows: they are nobody's where keys are asked for."""
         digest, size, head = sha256(), 0, b""
         for rest in filter(is_content, rests[:]):
-            file = self._folder.open_file(kind, artifact_id + rest)
-            with open(file, "rb", buffering=0) as content:
-                while piece := content.read(BLOCK):
+            with closing(self._folder.open_content(kind, artifact_id + rest)) as content:
+                while piece := content.read(size, BLOCK):
                     head = head or piece
                     digest.update(piece)
                     size += len(piece)

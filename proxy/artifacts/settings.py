@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from contract.sizes import ByteCount
+from proxy.artifacts.bucket.settings import BucketSettings
 from proxy.artifacts.limits import StoreLimits
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
-class StoreSettings(BaseModel):
+class StoreSettings(BucketSettings):
     """A part of `proxy.settings.Settings`."""
 
     artifacts_dir: Path = Field(Path("run/artifacts"), description="the folder of what is made and uploaded")

@@ -10,16 +10,16 @@ import sqlite3
 from contextlib import suppress
 
 from contract.artifacts import ArtifactKind, Sidecar
+from proxy.artifacts.belonging import require_together
 from proxy.artifacts.failures import LITTLE, STORE_ERRORS, is_full
-from proxy.artifacts.folder import BLOCKS, META, THUMB, Folder
+from proxy.artifacts.folder import Folder
 from proxy.artifacts.index import Index
 from proxy.artifacts.limits import StoreLimits
-from proxy.artifacts.names import all_names, content_name
+from proxy.artifacts.lookup import IndexSource
+from proxy.artifacts.names import THUMB, all_names, content_name
 from proxy.artifacts.reconcile import Reconciliation
-from proxy.artifacts.schema import IndexDamaged, open_for_writing, set_aside
 from proxy.artifacts.staging import Staging
 
-INDEX = "index.sqlite3"
 NEARLY_FULL = 2**20  # bytes that are left
 
 _logger = logging.getLogger("roundhouse.proxy.artifacts")
@@ -28,8 +28,9 @@ _logger = logging.getLogger("roundhouse.proxy.artifacts")
 class Shelf:
     """Belongs to one thread. `open` is asked before all else; its errors, and all others', are STORE_ERRORS."""
 
-    def __init__(self, folder: Folder, limits: StoreLimits) -> None:
+    def __init__(self, folder: Folder, limits: StoreLimits, source: IndexSource) -> None:
         self._folder = folder
+        self._source = source
         self._limits = limits
         self._index: Index | None = None
 
@@ -42,9 +43,11 @@ class Shelf:
 
     def open(self) -> None:
         """Make what is not there, finish what a killed process left, and index what is not indexed."""
-        self._folder.open()
         try:
-            self._index = Index(self._open_index())
+            self._folder.open()
+            self._index = self._source.open_index()
+            if self._source.is_apart or not self._folder.is_local:
+                require_together(self._folder, self._index)
             Reconciliation(self._folder, self._index).run()
             self._folder.share()
         except STORE_ERRORS:
@@ -57,19 +60,15 @@ class Shelf:
             self._index = None
         self._folder.close()
 
-    def put(self, staged: Staging, sidecar: Sidecar, poster: bytes | None) -> bool:
-        """Keep what was staged -> whether there is the same already. Raises QuotaExceeded: nothing of it is left."""
-        folder, kind = self._folder, sidecar.kind
+    def put(self, staged: Staging | None, sidecar: Sidecar, poster: bytes | None) -> bool:
+        """Keep what was staged -> whether there is the same already. Raises QuotaExceeded: nothing of it is left.
+
+        `staged` None: its files are in their places already.
+        """
         self.index.require_room(sidecar.owner, sidecar.size, self._limits)
         try:
-            folder.publish(staged.name, kind, content_name(sidecar))
-            blocks = staged.blocks()
-            if blocks is not None:
-                folder.write(kind, sidecar.id + BLOCKS, blocks)
-            if poster is not None:
-                folder.write(kind, sidecar.id + THUMB, poster, lasting=False)
-            folder.write(kind, sidecar.id + META, sidecar.model_dump_json().encode())
-            folder.sync(kind)
+            if staged is not None:
+                self._folder.keep(staged, sidecar, poster)
             self.index.add(sidecar, self._limits)
         except STORE_ERRORS:
             self._undo(sidecar)
@@ -78,9 +77,14 @@ class Shelf:
         self._shrink()
         return self.index.has_twin(sidecar)
 
-    def require_room(self, owner: str) -> None:
-        """Raises QuotaExceeded, or OSError, where not even a little could be kept."""
-        self.index.require_room(owner, 1, self._limits)
+    def withdraw(self, sidecar: Sidecar) -> None:
+        """What was put into its place is not to be kept after all; if it was, it stays."""
+        if sidecar.id not in self.index:
+            self._folder.forget(sidecar)
+
+    def require_room(self, owner: str, size: int = 1) -> None:
+        """Raises QuotaExceeded where so much more would be too much, or OSError where not even a little finds room."""
+        self.index.require_room(owner, size, self._limits)
         if self._folder.free() < LITTLE:
             raise OSError(errno.ENOSPC, "the disk is full")
 
@@ -88,8 +92,7 @@ class Shelf:
         """News of an artifact: its sidecar is written anew. Raises LookupError where it was removed meanwhile."""
         if sidecar.id not in self.index:
             raise LookupError(sidecar.id)
-        self._folder.write(sidecar.kind, sidecar.id + META, sidecar.model_dump_json().encode())
-        self._folder.sync(sidecar.kind)
+        self._folder.note(sidecar)
         self.index.replace(sidecar)
 
     def keep_poster(self, sidecar: Sidecar, poster: bytes) -> None:
@@ -98,16 +101,20 @@ class Shelf:
             self._folder.write(sidecar.kind, sidecar.id + THUMB, poster, lasting=False)
 
     def remove(self, sidecar: Sidecar, now: float) -> None:
-        """Row first, so that nobody finds half of it; files that are left go at the next start at the latest."""
+        """Row first, so that nobody finds half of it; files that are left go at the next start at the latest.
+
+        Of what is not on this disk, the files are the caller's to forget: the writer's turn is not for waiting.
+        """
         try:
             self.index.remove(sidecar.id, now)
         except (sqlite3.Error, OSError) as error:
-            if not is_full(error):
+            if not is_full(error) or not self._folder.is_local:
                 raise
             # A disk so full that nothing can be noted: the files are what makes room.
-            self._unlink(sidecar)
+            self._folder.forget(sidecar)
             self.index.remove(sidecar.id, now)
-        self._unlink(sidecar)
+        if self._folder.is_local:
+            self._folder.forget(sidecar)
         self._shrink()
 
     def share_bytes(self, sidecar: Sidecar, like: tuple[ArtifactKind, str]) -> None:
@@ -121,22 +128,6 @@ class Shelf:
         with suppress(sqlite3.Error, OSError):
             if self._folder.free() < NEARLY_FULL:
                 self.index.shrink()
-
-    def _open_index(self) -> sqlite3.Connection:
-        path = self._folder.root / INDEX
-        try:
-            return open_for_writing(path)
-        except IndexDamaged as error:
-            _logger.error("the index of artifacts is made again, as it cannot be used: %s", error)
-            set_aside(path)
-            return open_for_writing(path)
-
-    def _unlink(self, sidecar: Sidecar) -> None:
-        meta, *rest = all_names(sidecar)
-        self._folder.remove(sidecar.kind, meta)
-        self._folder.sync(sidecar.kind)
-        for name in rest:
-            self._folder.remove(sidecar.kind, name)
 
     def _undo(self, sidecar: Sidecar) -> None:
         for name in all_names(sidecar):

@@ -15,11 +15,13 @@ _SYNC_EVERY = 64 * 2**20  # so that the last fsync finds little left to do
 class Staging:
     """Belongs to one thread at a time; all of it blocks. Its errors are OSError.
 
+    whole: a larger content has digests of its blocks
     size, head: bytes so far, and the first of them
     """
 
-    def __init__(self, file: int, name: str) -> None:
+    def __init__(self, file: int, name: str, whole: int = WHOLE) -> None:
         self._file = file
+        self._hashed_whole = whole
         self._whole = sha256()
         self._block = sha256()
         self._in_block = 0
@@ -56,7 +58,7 @@ class Staging:
 
     def blocks(self) -> bytes | None:
         """The digests of a large content's blocks, one after the other; None for one that is hashed whole."""
-        if self.size <= WHOLE:
+        if self.size <= self._hashed_whole:
             return None
         return b"".join((*self._blocks, *([self._block.digest()] if self._in_block else [])))
 

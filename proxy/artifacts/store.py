@@ -12,15 +12,19 @@ from contract.artifacts import Sidecar
 from contract.errors import ApiError
 from proxy.access.signed import Signatures
 from proxy.artifacts import examine, preferences
-from proxy.artifacts.adding import put
+from proxy.artifacts.adding import put, put_afar
 from proxy.artifacts.backroom import Backroom, log_failure
 from proxy.artifacts.facts import Entry, Facts, Page, Query
 from proxy.artifacts.failures import Damaged, damaged
+from proxy.artifacts.folder import Folder
 from proxy.artifacts.incoming import Incoming
 from proxy.artifacts.index import Used
+from proxy.artifacts.leftovers import Leftovers
 from proxy.artifacts.limits import StoreLimits
-from proxy.artifacts.lookup import BadCursor
+from proxy.artifacts.local_folder import LocalFolder
+from proxy.artifacts.lookup import BadCursor, IndexSource
 from proxy.artifacts.preferences import Preferences
+from proxy.artifacts.sqlite.source import SqliteSource
 from proxy.artifacts.stored_file import StoredFile
 from proxy.artifacts.upkeep import Upkeep
 from proxy.artifacts.uploads import Uploads
@@ -35,8 +39,18 @@ SWEEP_SECONDS = 30.0
 class ArtifactStore:
     """Opened at the first use, if not before. Every method raises ApiError: 503, and 507 for what writes."""
 
-    def __init__(self, root: Path, limits: StoreLimits, signatures: Signatures, decoder: Decoder) -> None:
-        self._room = Backroom(root, limits, signatures)
+    def __init__(
+        self,
+        root: Path,
+        limits: StoreLimits,
+        signatures: Signatures,
+        decoder: Decoder,
+        *,
+        source: IndexSource | None = None,  # an SQLite file in `root`
+        folder: Folder | None = None,  # files in `root`
+    ) -> None:
+        self._room = Backroom(folder or LocalFolder(root), limits, signatures, source or SqliteSource(root))
+        self._leftovers = Leftovers(self._room)
         self._upkeep = Upkeep(self._room, decoder)
         self.uploads = Uploads(self._room, self.add)
         self._watchers: list[Watcher] = []
@@ -71,7 +85,8 @@ class ArtifactStore:
         await room.open()
         incoming = Incoming(room, room.limits.size)
         # What comes alone is staged by the writer itself, in one go; of several, each is staged beside the others.
-        alone = content if isinstance(content, bytes) and room.threads.writer_is_idle else None
+        is_for_writer = room.folder.is_local and room.threads.writer_is_idle
+        alone = content if isinstance(content, bytes) and is_for_writer else None
         try:
             if not isinstance(content, bytes):
                 await self.require_room(owner)
@@ -80,7 +95,10 @@ class ArtifactStore:
             facts = facts if isinstance(facts, Facts) else facts()
             for parent in facts.parents:
                 await self.get(owner, parent)
-            sidecar, has_twin = await room.write(partial(put, room, owner, incoming, facts, alone))
+            if room.folder.is_local:
+                sidecar, has_twin = await room.write(partial(put, room, owner, incoming, facts, alone))
+            else:
+                sidecar, has_twin = await put_afar(room, owner, incoming, facts)
         except BaseException:
             await incoming.discard()
             raise
@@ -114,11 +132,11 @@ class ArtifactStore:
         sidecar = await self.get(owner, artifact_id)
         room = self._room
         try:
-            await room.read(partial(examine.require_whole, room.folder, sidecar))
+            proof = await room.read(partial(examine.require_whole, room.folder, sidecar))
         except (Damaged, FileNotFoundError) as error:
             await self.get(owner, artifact_id)  # it may have been removed just now
             raise damaged(artifact_id, error) from error
-        return StoredFile(sidecar, room.folder, room.threads)
+        return StoredFile(sidecar, room.folder, room.threads, proof)
 
     async def thumbnail(self, owner: str | None, artifact_id: str) -> bytes:
         """A small picture of it: WebP, or what its maker gave. Raises ApiError (404 no_thumbnail), too."""
@@ -176,6 +194,7 @@ class ArtifactStore:
                 await self._remove(sidecar)
             count += len(expired)
         await self.uploads.sweep()
+        await self._leftovers.retry()
         return count
 
     async def scrub(self) -> AsyncGenerator[Entry, None]:
@@ -186,6 +205,8 @@ class ArtifactStore:
     async def _remove(self, sidecar: Sidecar) -> None:
         room = self._room
         await room.write(partial(room.shelf.remove, sidecar, room.clocks.stamp()))
+        if not room.folder.is_local:
+            await self._leftovers.forget(sidecar)
         self._tell(DELETED, sidecar)
 
     def _tell(self, what: str, sidecar: Sidecar) -> None:

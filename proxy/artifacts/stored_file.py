@@ -1,6 +1,5 @@
 """A content to be read, without where it lies."""
 
-import os
 from collections.abc import AsyncGenerator
 from functools import partial
 
@@ -8,8 +7,9 @@ from contract.artifacts import Sidecar
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.sizes import show_bytes
 from proxy.artifacts import examine
+from proxy.artifacts.examine import Proof
 from proxy.artifacts.failures import LITTLE, Damaged, damaged, not_found, told
-from proxy.artifacts.folder import Folder
+from proxy.artifacts.folder import Content, Folder
 from proxy.artifacts.names import content_name
 from proxy.artifacts.staging import BLOCK
 from proxy.artifacts.threads import Threads
@@ -18,14 +18,15 @@ IN_MEMORY = 64 * 2**20  # bytes of a content that is read at once
 
 
 class StoredFile:
-    """One artifact's content. A small one was verified when this was made, a large one is block by block.
+    """One artifact's content, verified as far as `proof` says; without one a large content's blocks are, as they come.
 
     size: bytes; sha256: of them, hexadecimal; etag: as the header has it
     """
 
-    def __init__(self, sidecar: Sidecar, folder: Folder, threads: Threads) -> None:
+    def __init__(self, sidecar: Sidecar, folder: Folder, threads: Threads, proof: Proof | None = None) -> None:
         self._folder = folder
         self._threads = threads
+        self._proof = proof
         self.sidecar = sidecar
         self.size = sidecar.size
         self.sha256 = sidecar.sha256
@@ -41,7 +42,7 @@ class StoredFile:
         stop = self.size if end is None else min(end, self.size)
         opened = _Opened()
         try:
-            await self._open(opened)
+            await self._open(opened, stop)
             for number in range(start // BLOCK, -(-stop // BLOCK)):
                 data = await self._block(opened, number)
                 yield data[max(0, start - number * BLOCK) : stop - number * BLOCK]
@@ -55,9 +56,9 @@ class StoredFile:
             raise ApiError(413, "artifact_too_large", message, headers=DO_NOT_RETRY)
         return b"".join([piece async for piece in self.read()])
 
-    async def _open(self, opened: "_Opened") -> None:
+    async def _open(self, opened: "_Opened", stop: int) -> None:
         try:
-            await self._threads.read(partial(opened.open, self._folder, self.sidecar))
+            await self._threads.read(partial(opened.open, self._folder, self.sidecar, self._proof, stop))
         except FileNotFoundError as error:
             raise not_found(self.sidecar.id) from error
         except Damaged as error:
@@ -67,7 +68,9 @@ class StoredFile:
 
     async def _block(self, opened: "_Opened", number: int) -> bytes:
         try:
-            data = await self._threads.read(partial(examine.read_block, opened.file, number, opened.digests))
+            data = await self._threads.read(partial(opened.read, number))
+        except FileNotFoundError as error:
+            raise not_found(self.sidecar.id) from error
         except Damaged as error:
             raise damaged(self.sidecar.id, error) from error
         except OSError as error:
@@ -78,17 +81,27 @@ class StoredFile:
 
 
 class _Opened:
-    """A file, once it is open: whoever is cancelled while it is being opened closes it, too."""
+    """A content, once it is open: whoever is cancelled while it is being opened closes it, too."""
 
     def __init__(self) -> None:
-        self.file = -1
-        self.digests: bytes | None = None
+        self._content: Content | None = None
+        self._proof = Proof()
 
-    def open(self, folder: Folder, sidecar: Sidecar) -> None:
-        self.digests = examine.blocks_of(folder, sidecar)
-        self.file = folder.open_file(sidecar.kind, content_name(sidecar))
+    def open(self, folder: Folder, sidecar: Sidecar, proof: Proof | None, stop: int) -> None:
+        self._proof = proof or Proof(examine.blocks_of(folder, sidecar))
+        if self._proof.data is None:
+            whole_blocks = min(sidecar.size, -(-stop // BLOCK) * BLOCK)
+            self._content = folder.open_content(sidecar.kind, content_name(sidecar), whole_blocks)
+
+    def read(self, number: int) -> bytes:
+        """One block. Raises Damaged, and OSError."""
+        if self._proof.data is not None:
+            return self._proof.data[number * BLOCK : (number + 1) * BLOCK]
+        if self._content is None:
+            raise OSError("the content is not open")
+        return examine.read_block(self._content, number, self._proof.digests)
 
     def close(self) -> None:
-        if self.file >= 0:
-            os.close(self.file)
-            self.file = -1
+        if self._content is not None:
+            self._content.close()
+            self._content = None

@@ -8,16 +8,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-HANDS = 4
-
 
 class Threads:
-    """Work given to a thread is done to its end, whatever becomes of its caller: who is cancelled waits for it."""
+    """Work given to a thread is done to its end, whatever becomes of its caller: who is cancelled waits for it.
 
-    def __init__(self) -> None:
+    hands: those that stage and read
+    """
+
+    def __init__(self, hands: int) -> None:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="artifacts-writer")
         self._waiting = 0
-        self._hands = ThreadPoolExecutor(HANDS, thread_name_prefix="artifacts")
+        self._hands = ThreadPoolExecutor(hands, thread_name_prefix="artifacts")
 
     async def write(self, work: Callable[[], T]) -> T:
         """In turn with all else that is written."""

@@ -38,7 +38,7 @@ class Upkeep:
         """An artifact was kept. Where too much is to be done already it is left: it will be done when it is needed."""
         if len(self._chores) >= MOST_CHORES:
             return
-        if has_twin:
+        if has_twin and self._room.folder.is_local:
             self._later(self.share_bytes(sidecar), f"the bytes of {sidecar.id}")
         if sidecar.mime in PICTURES and not has_poster:
             self._later(self.draw(sidecar), f"the thumbnail of {sidecar.id}")

@@ -4,6 +4,7 @@ uploads/upload_…/meta.json      what is to come
 uploads/upload_…/part_…         what has come
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -66,6 +67,18 @@ class UploadFolder:
         if upload is None or upload.owner != owner:
             raise LookupError(upload_id)
         return upload
+
+    def lock(self, upload_id: str) -> int | None:
+        """A descriptor that keeps other processes from changing an upload until it is closed; None: another has one."""
+        if not _UPLOAD.fullmatch(upload_id):
+            raise LookupError(upload_id)
+        file = os.open(self._root / upload_id, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return None
+        return file
 
     def of(self, owner: str) -> list[Upload]:
         """An owner's, that are not over."""

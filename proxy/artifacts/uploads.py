@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ Add = Callable[[str, AsyncIterator[bytes], Facts], Awaitable[Sidecar]]
 
 LIFETIME = 86_400.0
 MOST = 16  # of one owner, at a time
+LOCK_SECONDS, LOCK_PAUSE = 60.0, 0.05  # for another process, which may be completing the same upload
 
 
 class Uploads:
@@ -141,9 +142,27 @@ class Uploads:
             message = f"There is no upload '{upload_id[:64]}'."
             raise ApiError(404, "upload_not_found", message, headers=DO_NOT_RETRY) from error
 
-    def _turn(self, upload_id: str) -> asyncio.Lock:
-        """What changes one upload is done one after the other."""
-        return self._turns.setdefault(upload_id, asyncio.Lock())
+    @asynccontextmanager
+    async def _turn(self, upload_id: str) -> AsyncIterator[None]:
+        """What changes one upload is done one after the other, in whatever process. Raises ApiError (404, 409)."""
+        async with self._turns.setdefault(upload_id, asyncio.Lock()):
+            file = await self._lock(upload_id)
+            try:
+                yield
+            finally:
+                os.close(file)
+
+    async def _lock(self, upload_id: str) -> int:
+        try:
+            async with asyncio.timeout(LOCK_SECONDS):
+                while True:
+                    file = await self._of(upload_id, partial(self._folder.lock, upload_id))
+                    if file is not None:
+                        return file
+                    await asyncio.sleep(LOCK_PAUSE)
+        except TimeoutError as error:
+            message = f"The upload '{upload_id[:64]}' is being completed by another request; ask for it in a while."
+            raise ApiError(409, "upload_busy", message, headers={"retry-after": "30"}) from error
 
 
 def _require_pending(upload: Upload) -> None:

@@ -1,28 +1,29 @@
 """Jobs, put together: for the composition root."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from contract.artifacts import Sidecar
 from contract.states import ModelStatus
 from proxy.artifacts.store import ArtifactStore
 from proxy.jobs.database import JobDatabase
-from proxy.jobs.desk import Jobs
 from proxy.jobs.engine import Engine
 from proxy.jobs.events import EVERYBODY, EventHub
 from proxy.jobs.job import IMAGE, VIDEO
-from proxy.jobs.keeper import Keeper
-from proxy.jobs.limits import JobLimits
+from proxy.jobs.postgres_jobs import PostgresJobs
 from proxy.jobs.store import JobStore
 from proxy.jobs.work import ImageWork, VideoWork, Work
-from proxy.traffic import Traffic
+from proxy.postgres.server import PostgresServer
 
 
-def build_jobs(  # noqa: PLR0917
-    file: Path, keeper: Keeper, engine: Engine, hub: EventHub, traffic: Traffic, limits: JobLimits
-) -> Jobs:
-    """`file` is where they are kept."""
-    works: dict[str, Work] = {VIDEO: VideoWork(engine), IMAGE: ImageWork(engine)}
-    return Jobs(JobStore(JobDatabase(file)), keeper, works, hub, traffic, limits)
+def job_store(file: Path, server: PostgresServer | None = None) -> JobStore:
+    """Where jobs are kept: in the database, where there is one."""
+    return JobStore(PostgresJobs(server) if server is not None else JobDatabase(file))
+
+
+def works_of(engine: Engine) -> Mapping[str, Work]:
+    """How each kind of job is done."""
+    return {VIDEO: VideoWork(engine), IMAGE: ImageWork(engine)}
 
 
 def tell_of_artifacts(store: ArtifactStore, hub: EventHub) -> None:

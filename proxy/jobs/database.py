@@ -52,6 +52,10 @@ class JobDatabase:
             self._link.close()
             self._link = None
 
+    def is_lost(self) -> bool:
+        """The file is this proxy's for as long as it is open."""
+        return False
+
     def add(self, job: Job) -> None:
         row = (job.id, job.owner, job.kind, job.status.value, msgspec.json.encode(job))
         self._open().execute("INSERT INTO jobs (id, owner, kind, status, document) VALUES (?, ?, ?, ?, ?)", row)
@@ -111,6 +115,14 @@ class JobDatabase:
             return []
         sql = "SELECT document FROM jobs WHERE status IN (?, ?) ORDER BY number"
         rows = self._open().execute(sql, (JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value))
+        return [_DECODER.decode(document) for (document,) in rows]
+
+    def oldest(self, most: int) -> list[Job]:
+        """The jobs that are over, oldest first, at most so many."""
+        if not self._path.exists():
+            return []
+        sql = "SELECT document FROM jobs WHERE status NOT IN (?, ?) ORDER BY number LIMIT ?"
+        rows = self._open().execute(sql, (JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value, most))
         return [_DECODER.decode(document) for (document,) in rows]
 
     def _open(self) -> sqlite3.Connection:

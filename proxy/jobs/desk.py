@@ -1,198 +1,190 @@
-"""Where jobs are handed in, asked for and called off. One runs for each model; the others wait in their order."""
+"""Where jobs are handed in, asked for and called off, by the one process that runs them."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import NamedTuple
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 
 from contract.errors import ApiError
-from proxy.jobs.course import Course
+from contract.prometheus import Exposition
+from proxy.access.charge import Charges
+from proxy.artifacts.clock import TwoClocks
+from proxy.jobs.counts import DELETED
 from proxy.jobs.database import Query
-from proxy.jobs.events import EventHub
+from proxy.jobs.floor import Floor, Words
 from proxy.jobs.job import Job
-from proxy.jobs.keeper import Keeper
 from proxy.jobs.limits import JobLimits
-from proxy.jobs.queues import Queues
 from proxy.jobs.runner import Runner
-from proxy.jobs.store import JobStore
-from proxy.jobs.turn import Turn, finished, remove_all
+from proxy.jobs.standing import Told
+from proxy.jobs.turn import Tools, Turn, finished, remove_all
 from proxy.jobs.work import Work
-from proxy.traffic import Traffic
 
+REVIEW_SECONDS = 1.0
+SWEEP_SECONDS = 60.0
+SWEEP_MOST = 100
 
-class Standing(NamedTuple):
-    """How a job stands: `course` is None once it is over, `position` 0 once it is its turn."""
-
-    course: Course | None
-    position: int
+_logger = logging.getLogger("roundhouse.proxy.jobs")
 
 
 class Jobs:
-    """The composition root makes one. Every method raises ApiError."""
+    """A Reception. The composition root makes one."""
 
-    def __init__(  # noqa: PLR0917
-        self,
-        store: JobStore,
-        keeper: Keeper,
-        works: Mapping[str, Work],
-        hub: EventHub,
-        traffic: Traffic,
-        limits: JobLimits,
+    def __init__(
+        self, tools: Tools, works: Mapping[str, Work], charges: Charges, limits: JobLimits, words: Words
     ) -> None:
-        self._store = store
-        self._keeper = keeper
-        self._hub = hub
-        self._traffic = traffic
+        self._tools = tools
+        self._store = tools.store
         self._limits = limits
-        self._queues = Queues()
-        self._turns: dict[str, Turn] = {}
-        self._running: dict[str, Turn] = {}
-        self._runner = Runner(works, limits.patience, limits.pause)
-        self._is_open = False
-        self._starting: asyncio.Task[None] | None = None
+        self._runner = Runner(works, limits, tools.counts)
+        self._floor = Floor(self._runner, charges, tools.traffic, words)
+        self._clocks = TwoClocks()
+        self._is_open = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Jobs {len(self._running)} running, {len(self._turns) - len(self._running)} waiting>"
+        return repr(self._floor).replace("Floor", "Jobs")
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this process is the one that runs jobs."""
+        return True
+
+    @property
+    def answers(self) -> Mapping[str, Callable[[bytes], Awaitable[bytes]]]:
+        """What other workers may ask: there are none."""
+        return {}
+
+    def lead(self) -> None:
+        """It does already."""
 
     async def start(self) -> None:
         """What a proxy before this one left: who waited goes on waiting, who was begun is begun once more.
 
         While the file cannot be had, another proxy's being one reason, nothing can be handed in.
         """
-        if not await self._take_up():
-            self._starting = asyncio.create_task(self._take_up_later(), name="jobs of before")
+        await self._take_up()
+        self._following = asyncio.create_task(self._follow(), name="jobs")
 
-    async def _take_up_later(self) -> None:
-        while True:
-            await asyncio.sleep(self._limits.pause)
-            if await self._take_up():
-                return
+    async def opened(self) -> None:
+        """Wait until jobs can be handed in."""
+        await self._is_open.wait()
 
-    async def _take_up(self) -> bool:
-        try:
-            for job in await self._store.not_over():
-                turn = self._turn(job)
-                if job.id not in self._turns and await self._runner.take_up(turn):
-                    self._line_up(turn)
-        except ApiError:
-            return False
-        self._is_open = True
-        return True
-
-    async def create(self, job: Job) -> Job:
-        """Hand it in; it is on the disk when this returns. A caller who leaves meanwhile has handed it in, too."""
-        self.require_room(job.owner, job.model)
-        if not self._is_open:
+    async def create(self, job: Job) -> Told:
+        await self.require_room(job.owner, job.model)
+        if not self._is_open.is_set():
             message = "The file of the jobs cannot be had yet: another proxy may have it. The log says why."
             raise ApiError(503, "jobs_unavailable", message, headers={"retry-after": "2"})
-        await finished(self._add(self._turn(job)))
-        return job
+        turn = Turn(job, self._tools)
+        self._floor.expect(turn)  # before anything is awaited, so that the bounds are exact
+        await finished(self._add(turn))
+        return self._floor.told(job)
 
-    async def _add(self, turn: Turn) -> None:
-        self._turns[turn.job.id] = turn
-        try:
-            await self._store.add(turn.job)
-        except ApiError:
-            del self._turns[turn.job.id]
-            raise
-        self._line_up(turn)
-
-    def require_room(self, owner: str, model: str) -> None:
-        """Raises ApiError (429, 503) where one more job cannot be taken."""
-        if sum(turn.job.owner == owner for turn in self._turns.values()) >= self._limits.of_owner:
+    async def require_room(self, owner: str, model: str) -> None:
+        if sum(job.owner == owner for job in self._floor) >= self._limits.of_owner:
             message = f"{self._limits.of_owner} of your jobs are not over yet; wait for one, or delete one."
             raise ApiError(429, "too_many_jobs", message, headers={"retry-after": "30"})
-        if self._queues.count(model) >= self._limits.waiting:
+        if self._floor.count(model) >= self._limits.waiting:
             message = f"{self._limits.waiting} jobs wait for the model '{model}'; come back when some are done."
             raise ApiError(503, "overloaded", message, headers={"retry-after": "30"})
 
-    async def find(self, owner: str, job_id: str) -> Job:
-        """An owner's job as it is now. Raises ApiError (404)."""
-        turn = self._turns.get(job_id)
+    async def find(self, owner: str, job_id: str) -> Told:
+        turn = self._floor.turn(job_id)
         job = turn.job if turn is not None else await self._store.find(owner, job_id)
         if job is None or job.owner != owner:
             raise ApiError(404, "not_found", f"There is no job {job_id[:64]}.")
-        return job
+        return self._floor.told(job)
 
-    async def page(self, owner: str, query: Query) -> list[Job]:
-        """Some of an owner's jobs."""
-        found = await self._store.page(owner, query)
-        return [self._turns[job.id].job if job.id in self._turns else job for job in found]
+    async def page(self, owner: str, query: Query) -> list[Told]:
+        return [self._floor.told(job) for job in await self._store.page(owner, query)]
 
-    def standing(self, job: Job) -> Standing:
-        """How it stands at this moment."""
-        turn = self._turns.get(job.id)
-        return Standing(turn.course if turn is not None else None, self._queues.position(job.model, job.id))
+    async def variant(self, job_id: str, name: str) -> bytes | None:
+        return await self._store.variant(job_id, name)
 
-    async def variant(self, job: Job, name: str) -> bytes | None:
-        """A picture that belongs to a job; None where there is none of that name."""
-        return await self._store.variant(job.id, name)
+    async def remove(self, owner: str, job_id: str) -> None:
+        told = await self.find(owner, job_id)
+        await finished(self._remove(told.job))
 
-    async def remove(self, owner: str, job_id: str) -> Job:
-        """Call a job off, and remove what it made. An engine that is at work on it stops within a step."""
-        return await finished(self._remove(await self.find(owner, job_id)))
+    async def sweep(self) -> int:
+        """Forget the jobs whose time is over; what they made stays -> how many they were."""
+        lifetime, count = self._limits.lifetime, 0
+        while lifetime is not None:
+            now = self._clocks.surely()
+            oldest = await self._store.oldest(SWEEP_MOST)
+            gone = [job for job in oldest if (job.completed or job.created) + lifetime <= now]
+            for job in gone:
+                await self._store.remove(job.id)
+            count += len(gone)
+            if len(gone) < SWEEP_MOST:
+                break
+        return count
 
-    async def _remove(self, job: Job) -> Job:
-        turn = self._turns.get(job.id)
-        if turn is not None:
-            await self._call_off(turn)
-            job = turn.job
-        made = [*(turn.kept if turn is not None else ()), *(job.outcome.artifacts if job.outcome else ())]
-        made += [job.keyframe] if job.keyframe is not None else []
-        await self._store.remove(job.id)
-        await remove_all(self._keeper, job.owner, list(dict.fromkeys(made)))
-        self._hub.tell("job-deleted", job.owner, job.model, job=job.id, kind=job.kind, model=job.model)
-        return job
+    def write_metrics(self, out: Exposition) -> None:
+        """For `/metrics`."""
+        self._tools.counts.write(out, self._floor, self._floor.waiting)
 
     async def close(self) -> None:
         """Who is at work is interrupted, and begun once more by the proxy that starts next."""
-        self._traffic.draining = True
-        tasks = [turn.task for turn in self._running.values() if turn.task is not None]
-        tasks += [self._starting] if self._starting is not None else []
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        self._tools.traffic.draining = True
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait((self._following,))
+        await self._floor.clear()
         await self._store.close()
 
-    def _turn(self, job: Job) -> Turn:
-        return Turn(job, self._store, self._keeper, self._hub, self._traffic)
-
-    def _line_up(self, turn: Turn) -> None:
-        job = turn.job
-        self._turns[job.id] = turn
-        self._queues.add(job.model, job.id)
-        turn.tell("artifact-pending", position=self._queues.position(job.model, job.id))
-        self._next(job.model)
-
-    def _next(self, model: str) -> None:
-        """Whoever is first begins, where nobody is at it."""
-        if model in self._running or self._traffic.draining:
-            return
-        job_id = self._queues.take(model)
-        if job_id is None:
-            return
-        turn = self._running[model] = self._turns[job_id]
-        turn.task = asyncio.create_task(self._run(turn), name=f"job {job_id}")
-        self._tell_positions(model)
-
-    def _tell_positions(self, model: str) -> None:
-        for turn in self._turns.values():
-            if turn.job.model == model and (position := self._queues.position(model, turn.job.id)):
-                turn.tell("artifact-pending", position=position)
-
-    async def _run(self, turn: Turn) -> None:
+    async def _add(self, turn: Turn) -> None:
         try:
-            await self._runner.run(turn)
-        finally:
-            turn.rest()
-            self._turns.pop(turn.job.id, None)
-            self._running.pop(turn.job.model, None)
-            self._next(turn.job.model)
+            await self._store.add(turn.job)
+        except ApiError:
+            self._floor.forget(turn)
+            raise
+        self._floor.line_up(turn)
 
-    async def _call_off(self, turn: Turn) -> None:
-        if self._queues.remove(turn.job.model, turn.job.id):
-            self._turns.pop(turn.job.id, None)
-            self._tell_positions(turn.job.model)
-        elif turn.task is not None:
-            turn.task.cancel()
-            await asyncio.wait((turn.task,))
+    async def _remove(self, job: Job) -> None:
+        """The job goes last: whoever is cut short in between finds it there, and asks once more."""
+        turn, keeper = self._floor.turn(job.id), self._tools.keeper
+        if turn is not None:
+            await self._floor.call_off(turn)
+            job = turn.job
+        made = [*(turn.kept if turn is not None else ()), *(job.outcome.artifacts if job.outcome else ())]
+        made += [job.keyframe] if job.keyframe is not None else []
+        await remove_all(keeper, job.owner, list(dict.fromkeys(made)))
+        await self._store.remove(job.id)
+        if not job.is_over:
+            self._tools.counts.ended(job, DELETED)
+        self._tools.hub.tell("job-deleted", job.owner, job.model, job=job.id, kind=job.kind, model=job.model)
+
+    async def _take_up(self) -> None:
+        try:
+            for job in await self._store.not_over():
+                turn = Turn(job, self._tools)
+                if job.id not in self._floor and await self._runner.take_up(turn):
+                    self._floor.line_up(turn)
+        except ApiError:
+            return
+        self._is_open.set()
+
+    async def _follow(self) -> None:
+        """For ever: the jobs are had, looked after while they are, and let go where another proxy has them."""
+        while True:
+            while not self._is_open.is_set():
+                await asyncio.sleep(self._limits.pause)
+                await self._take_up()
+            await self._look_after()
+            self._is_open.clear()
+            await self._floor.clear()
+
+    async def _look_after(self) -> None:
+        """What waits is looked at again, what is old is swept, until another proxy has the jobs."""
+        passed = SWEEP_SECONDS
+        while not await self._store.is_lost():
+            if passed >= SWEEP_SECONDS:
+                passed = 0.0
+                await self._try_to_sweep()
+            await asyncio.sleep(REVIEW_SECONDS)
+            passed += REVIEW_SECONDS
+            self._floor.review()
+
+    async def _try_to_sweep(self) -> None:
+        try:
+            await self.sweep()
+        except ApiError as error:
+            _logger.warning("jobs whose time is over could not be removed: %s", error.message)

@@ -51,7 +51,7 @@ class Engine:
             raise garbage("it ended without a result")
         return sorted(made, key=lambda each: each.event.index)
 
-    async def _read(self, watcher: Watcher, answer: Connection) -> list[Made]:
+    async def _read(self, watcher: Watcher, answer: Connection, tally: Tally) -> list[Made]:
         """One answer, to its end. Raises ApiError for what the engine says, UpstreamError for what becomes of it."""
         limits = self._limits
         data = await answer.read(limits.first_token)

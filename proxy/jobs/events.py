@@ -1,8 +1,11 @@
 """What happens to jobs, artifacts and models, told to whoever listens: one stream for each caller, taken up again where
 it broke off.
 
-Events are kept in memory, the last `most` of all callers'. Their ids begin with a word of this process: an id of
+Events are kept in memory, the last `most` of all callers'. Their ids begin with a word of this proxy's: an id of
 another, or of an event that is no longer kept, is answered with `reset`, after which a caller looks at the lists.
+
+Where there are several workers their parent gives the numbers: what one of them tells is sent to it, and comes back to
+all in one order. So each of them has the same events under the same ids.
 """
 
 import asyncio
@@ -33,23 +36,56 @@ class Event(NamedTuple):
 
 
 Sees = Callable[[Event], bool]
+Publish = Callable[[bytes], None]
+
+
+class _News(msgspec.Struct, frozen=True, array_like=True):
+    """An event that has no number yet."""
+
+    owner: str | None
+    model: str
+    kind: str
+    data: bytes
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_News)
 
 
 class EventHub:
-    """Telling never waits; a listener that is slow misses what is no longer kept, and is told `reset`."""
+    """Telling never waits; a listener that is slow misses what is no longer kept, and is told `reset`.
 
-    def __init__(self, most: int = MOST, silence: float = SILENCE) -> None:
+    `word` and `publish` are the parent's, where there are several workers.
+    """
+
+    def __init__(
+        self, most: int = MOST, silence: float = SILENCE, word: str | None = None, publish: Publish | None = None
+    ) -> None:
         self._silence = silence
         self._events: deque[Event] = deque(maxlen=most)
-        self._word = secrets.token_hex(4)
+        self._word = word or secrets.token_hex(4)
+        self._publish = publish
         self._count = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
 
     def tell(self, kind: str, owner: str | None, model: str, /, **data: Any) -> None:  # noqa: ANN401
         """An event for one owner, or for EVERYBODY."""
-        self._count += 1
-        self._events.append(Event(self._count, owner, model, kind, msgspec.json.encode(data)))
+        news = _News(owner, model, kind, msgspec.json.encode(data))
+        if self._publish is not None:
+            self._publish(_ENCODER.encode(news))
+        else:
+            self._append(self._count + 1, news)
+
+    def hear(self, number: int, told: bytes) -> None:
+        """What this worker or another has told, under its number. Where one was missed, nothing before is known."""
+        if number != self._count + 1:
+            self._events.clear()
+        self._append(number, _DECODER.decode(told))
+
+    def _append(self, number: int, news: _News) -> None:
+        self._count = number
+        self._events.append(Event(number, news.owner, news.model, news.kind, news.data))
         self._wake()
 
     def close(self) -> None:

@@ -40,8 +40,10 @@ class Job(msgspec.Struct, frozen=True):
 
     request: what the engine is asked, without the picture
     reference: the artifact that the caller sent for it; keyframe: the one that was made for it
+    key: the id of the key that asked for it; "" where none was asked for
     painter: the model that makes a keyframe where there is none; shape: the size that it is asked for
     runs: how often an engine began it
+    expires: when what it made, or what is known of it, is removed
     """
 
     id: str
@@ -51,6 +53,7 @@ class Job(msgspec.Struct, frozen=True):
     created: int
     request: dict[str, Any]
     status: JobStatus = JobStatus.QUEUED
+    key: str = ""
     reference: str | None = None
     keyframe: str | None = None
     painter: str | None = None
@@ -60,6 +63,7 @@ class Job(msgspec.Struct, frozen=True):
     remix_of: str | None = None
     runs: int = 0
     completed: int | None = None
+    expires: int | None = None
     failure: Failure | None = None
     outcome: Outcome | None = None
 

@@ -19,15 +19,14 @@ class Queues:
     def count(self, model: str) -> int:
         return len(self._waiting.get(model, ()))
 
-    def take(self, model: str) -> str | None:
-        """The first, which stands there no more; None where nobody waits."""
-        waiting = self._waiting.get(model)
-        if not waiting:
-            return None
-        job_id = waiting.popleft()
-        if not waiting:
-            del self._waiting[model]
-        return job_id
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that anybody waits for."""
+        return tuple(self._waiting)
+
+    def of(self, model: str) -> tuple[str, ...]:
+        """Who waits, in order."""
+        return tuple(self._waiting.get(model, ()))
 
     def remove(self, model: str, job_id: str) -> bool:
         """Whether it stood there."""

@@ -14,7 +14,9 @@ from typing import Any
 from contract.errors import ApiError
 from contract.jobs import JobStage, JobStatus
 from proxy.gateway.upstream_errors import AnswerLost
+from proxy.jobs.counts import JobCounts
 from proxy.jobs.job import Failure
+from proxy.jobs.limits import JobLimits
 from proxy.jobs.turn import Turn
 from proxy.jobs.work import Result, Work
 
@@ -25,12 +27,12 @@ _logger = logging.getLogger("roundhouse.proxy.jobs")
 
 
 class Runner:
-    """`patience`: seconds that a job waits for its models in all; `pause`: before the second attempt."""
+    """Of the limits, `patience` and `pause` are its own."""
 
-    def __init__(self, works: Mapping[str, Work], patience: float, pause: float) -> None:
+    def __init__(self, works: Mapping[str, Work], limits: JobLimits, counts: JobCounts) -> None:
         self._works = works
-        self._pause = pause
-        self._patience = patience
+        self._limits = limits
+        self._counts = counts
 
     async def take_up(self, turn: Turn) -> bool:
         """A job that a proxy before this one left -> whether it is to run. Raises ApiError."""
@@ -40,7 +42,8 @@ class Runner:
             await turn.change(status=JobStatus.QUEUED)
             return True
         message = "The job was interrupted twice by a stop of the proxy. Send it again."
-        await turn.change(**_failed(ApiError(503, "interrupted", message)))
+        await turn.change(**self._failed(ApiError(503, "interrupted", message)))
+        self._counts.ended(turn.job, JobStatus.FAILED)
         return False
 
     async def run(self, turn: Turn) -> None:
@@ -48,23 +51,39 @@ class Runner:
         try:
             result = await self._insist(turn)
         except ApiError as error:
-            await self._fail(turn, error)
+            await self.fail(turn, error)
         except Exception:
-            await self._fail(turn, ApiError(500, "server_error", "The proxy failed at this job. Its log says why."))
+            await self.fail(turn, ApiError(500, "server_error", "The proxy failed at this job. Its log says why."))
             raise
         else:
             await self._complete(turn, result)
 
+    async def fail(self, turn: Turn, error: ApiError) -> None:
+        """It has failed. That is told at once: a full disk may be the reason, and takes no note of it either.
+
+        A proxy that is killed before it could write that down lets the next one try the job again.
+        """
+        changes, is_written = self._failed(error), True
+        try:
+            await turn.change(**changes)
+        except ApiError:
+            turn.show(**changes)
+            is_written = False
+        self._counts.ended(turn.job, JobStatus.FAILED)
+        turn.tell("job-failed", error={"code": error.code, "message": error.message})
+        if not is_written:
+            await self._write(turn, {}, **changes)
+
     async def _insist(self, turn: Turn) -> Result:
         loop = asyncio.get_running_loop()
-        since, pause = loop.time(), self._pause
+        since, pause = loop.time(), self._limits.pause
         while True:
             try:
                 return await self._works[turn.job.kind].make(turn)
             except ApiError as error:
                 if _was_cut_short(error) and turn.job.runs < RUNS_MOST:
                     await self._begin_again(turn)
-                elif not _passes(error) or loop.time() - since > self._patience:
+                elif not passes(error) or loop.time() - since > self._limits.patience:
                     raise
             turn.enter(JobStage.WAITING, turn.job.model)
             await asyncio.sleep(pause)
@@ -77,16 +96,14 @@ class Runner:
 
     async def _complete(self, turn: Turn, result: Result) -> None:
         now, outcome = int(time.time()), result.outcome
-        await self._write(turn, result.variants, status=JobStatus.COMPLETED, completed=now, outcome=outcome)
+        end = {"status": JobStatus.COMPLETED, "completed": now, "expires": self._limits.expiry(now)}
+        await self._write(turn, result.variants, outcome=outcome, **end)
+        self._counts.ended(turn.job, JobStatus.COMPLETED)
         turn.tell("job-completed", artifacts=outcome.artifacts, progress=100)
 
-    async def _fail(self, turn: Turn, error: ApiError) -> None:
-        await self._write(turn, {}, **_failed(error))
-        turn.tell("job-failed", error={"code": error.code, "message": error.message})
-
     async def _write(self, turn: Turn, variants: Mapping[str, bytes], **changes: object) -> None:
-        """How it ended. While the disk takes nothing, it is not over."""
-        pause = self._pause
+        """How it ended. While the disk takes nothing, it is tried again."""
+        pause = self._limits.pause
         while True:
             try:
                 await turn.change(variants, **changes)
@@ -96,11 +113,12 @@ class Runner:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-
-def _failed(error: ApiError) -> dict[str, Any]:
-    """What is new of a job that has failed."""
-    failure = Failure(error.code or error.kind, error.message, error.kind, error.param, error.origin.value)
-    return {"status": JobStatus.FAILED, "completed": int(time.time()), "failure": failure}
+    def _failed(self, error: ApiError) -> dict[str, Any]:
+        """What is new of a job that has failed."""
+        now = int(time.time())
+        failure = Failure(error.code or error.kind, error.message, error.kind, error.param, error.origin.value)
+        end = {"status": JobStatus.FAILED, "completed": now, "expires": self._limits.expiry(now)}
+        return {**end, "failure": failure}
 
 
 def _was_cut_short(error: ApiError) -> bool:
@@ -108,8 +126,8 @@ def _was_cut_short(error: ApiError) -> bool:
     return error.code == "drained" or isinstance(error.__cause__, AnswerLost)
 
 
-def _passes(error: ApiError) -> bool:
+def passes(error: ApiError) -> bool:
     """Whether no engine took it, and one may soon."""
     if error.headers.get("x-should-retry") == "false" or _was_cut_short(error):
         return False
-    return error.status == 503 or (error.status == 502 and "retry-after" in error.headers)
+    return error.status in {429, 503} or (error.status == 502 and "retry-after" in error.headers)

@@ -11,8 +11,11 @@ from typing import TypeVar
 import msgspec
 
 from contract.errors import ApiError
-from proxy.jobs.database import JobDatabase, Query
+from proxy.jobs.database import Query
 from proxy.jobs.job import Job
+from proxy.jobs.kept import KeptJobs
+from proxy.jobs.postgres_jobs import JobsElsewhere
+from proxy.postgres.errors import DatabaseAbsent, DatabaseFull
 
 T = TypeVar("T")
 
@@ -25,7 +28,7 @@ _logger = logging.getLogger("roundhouse.proxy.jobs")
 class JobStore:
     """Every method raises ApiError: 503 where the file cannot be used, 507 where the disk is full."""
 
-    def __init__(self, database: JobDatabase) -> None:
+    def __init__(self, database: KeptJobs) -> None:
         self._database = database
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
 
@@ -49,8 +52,22 @@ class JobStore:
     async def variant(self, job_id: str, name: str) -> bytes | None:
         return await self._do(lambda: self._database.variant(job_id, name))
 
+    async def is_lost(self) -> bool:
+        """Whether another proxy has had the jobs since this one did; False where that cannot be known now.
+
+        All that is known here of jobs that are not over is wrong then, and `not_over` is asked anew.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._database.is_lost)
+        except STORE_ERRORS:
+            return False  # whoever has something to do with them is told
+
     async def not_over(self) -> list[Job]:
         return await self._do(self._database.not_over)
+
+    async def oldest(self, most: int) -> list[Job]:
+        """Those that are over, oldest first, at most so many."""
+        return await self._do(lambda: self._database.oldest(most))
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
@@ -60,7 +77,8 @@ class JobStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except STORE_ERRORS as error:
-            _logger.error("the file of the jobs: %s", error)
+            if not isinstance(error, JobsElsewhere):  # who waits for them asks again and again
+                _logger.error("where the jobs are kept: %s", error)
             raise _unusable(error) from error
 
 
@@ -68,5 +86,9 @@ def _unusable(error: Exception) -> ApiError:
     if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
         message = "The disk is full: the job cannot be kept. Make room, then send it again."
         return ApiError(507, "storage_full", message, headers={"retry-after": "30"})
+    if isinstance(error, DatabaseFull):
+        return ApiError(507, "storage_full", error.WORDS, headers={"retry-after": "30"})
+    if isinstance(error, DatabaseAbsent):
+        return ApiError(503, "jobs_unavailable", error.WORDS, headers={"retry-after": "2"})
     message = "The file of the jobs cannot be used at the moment; the proxy's log says why."
     return ApiError(503, "jobs_unavailable", message, headers={"retry-after": "2"})

@@ -4,18 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from contract.jobs import ImageJob, ImageJobPicture, JobError, JobPage, JobStatus, VideoJob
-from proxy.jobs.desk import Standing
 from proxy.jobs.job import VIDEO, Job
+from proxy.jobs.standing import Standing, Told
 
-# A model's name -> what a request for it waits for now, in words.
-Words = Callable[[str], str]
 # An artifact's id -> where its bytes are.
 Address = Callable[[str], str]
 
 
-def view_of(job: Job, standing: Standing, words: Words, address: Address) -> VideoJob | ImageJob:
+def view_of(told: Told, address: Address) -> VideoJob | ImageJob:
     """What GET tells of a job."""
-    common = _common(job) | (_live(job, standing, words) if not job.is_over else {})
+    job, standing = told
+    common = _common(job) | (_live(standing) if standing is not None else {})
     return _video(job, common) if job.kind == VIDEO else _image(job, common, address)
 
 
@@ -36,6 +35,7 @@ def _common(job: Job) -> dict[str, Any]:
         "progress": 100 if job.status is JobStatus.COMPLETED else 0,
         "created_at": job.created,
         "completed_at": job.completed,
+        "expires_at": job.expires,
         "prompt": job.prompt or None,
         "error": JobError(**{name: getattr(failure, name) for name in JobError.model_fields}) if failure else None,
         "runs": job.runs,
@@ -44,27 +44,15 @@ def _common(job: Job) -> dict[str, Any]:
     }
 
 
-def _live(job: Job, standing: Standing, words: Words) -> dict[str, Any]:
-    course, position = standing
-    if course is None:
-        return {}
-    if job.status is not JobStatus.IN_PROGRESS or not course.step:
-        asked = course.asked or job.model
-        waits_for = words(asked) if not position else _turn(job.model, position)
-    else:
-        waits_for = None
+def _live(standing: Standing) -> dict[str, Any]:
     return {
-        "progress": course.percent,
-        "stage": course.stage,
-        "step": course.step or None,
-        "steps": course.steps or None,
-        "position": position,
-        "waits_for": waits_for,
+        "progress": standing.percent,
+        "stage": standing.stage,
+        "step": standing.step or None,
+        "steps": standing.steps or None,
+        "position": standing.position,
+        "waits_for": standing.waits_for,
     }
-
-
-def _turn(model: str, position: int) -> str:
-    return f"its turn, after {position} job{'s' * (position > 1)} of '{model}'"
 
 
 def _video(job: Job, common: dict[str, Any]) -> VideoJob:
@@ -94,8 +82,6 @@ def _image(job: Job, common: dict[str, Any], address: Address) -> ImageJob:
     return ImageJob(**common, created=job.created, size=outcome.size, data=pictures)
 
 
-def header_of(job: Job, standing: Standing) -> bytes | None:
+def header_of(standing: Standing | None) -> bytes | None:
     """The value of `openai-poll-after-ms`; None where there is nothing more to ask for."""
-    if job.is_over or standing.course is None:
-        return None
-    return str(standing.course.poll_after(standing.position)).encode()
+    return str(standing.poll_after).encode() if standing is not None else None

@@ -1,7 +1,8 @@
 """A program that keeps or removes artifacts, and is killed at a step: a line `ROOT VERB STEP` in, a line out.
 
-Each call of the system that changes a file is a step. A child does it; its line is how many steps there were if it
-lived to the end, and "killed" if it did not.
+Each call of the system that changes a file is a step; of a store whose files are in a bucket, or whose index is in a
+database, each question to the server. A child does it; its line is how many steps there were if it lived to the end,
+and "killed" if it did not.
 """
 
 import asyncio
@@ -14,14 +15,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from proxy.artifacts import schema
+from proxy.artifacts.bucket.line import Line
+from proxy.artifacts.bucket.sending import PART
 from proxy.artifacts.facts import Facts
+from proxy.artifacts.sqlite import schema
 from proxy.artifacts.staging import WHOLE
+from proxy.postgres.server import BoundedConnection
 from tests.fakes.pictures import png
-from tests.proxy.artifacts.shop import ME, ids, shop
+from tests.proxy.artifacts.buckets import bucket_of
+from tests.proxy.artifacts.shop import ME, ids, shop, source_of
 
 CALLS = ("open", "write", "fsync", "fdatasync", "rename", "link", "unlink", "mkdir")
 LARGE = b"0123456789abcdef" * (WHOLE // 16 + 1)  # with digests of its blocks
+PARTS = LARGE[: PART + 1]  # sent to a bucket in two parts
 
 
 class Steps:
@@ -45,8 +51,7 @@ class Steps:
         return 0
 
 
-async def work(root: Path, verb: str, last: int) -> int:
-    steps = Steps(last)
+def count_what_changes_files(steps: Steps) -> None:
     for name in CALLS:
         setattr(os, name, steps.around(getattr(os, name)))
     connect = schema.open_for_writing
@@ -56,15 +61,27 @@ async def work(root: Path, verb: str, last: int) -> int:
         link.set_trace_callback(steps.count)
         return link
 
+    # It is known there by a name of its own.
+    sys.modules["proxy.artifacts.sqlite.source"].open_for_writing = counting  # type: ignore[attr-defined]
+
+
+async def work(root: Path, verb: str, last: int) -> int:
+    steps = Steps(last)
+    if bucket_of(root) is not None:
+        Line.ask = steps.around(Line.ask)  # type: ignore[method-assign]
+    elif source_of(root) is not None:
+        BoundedConnection.wait = steps.around(BoundedConnection.wait)  # type: ignore[method-assign]
+    else:
+        count_what_changes_files(steps)
     steps.is_on = verb == "start"
-    # The shelf has it by its own name.
-    sys.modules["proxy.artifacts.shelf"].open_for_writing = counting  # type: ignore[attr-defined]
     async with shop(root) as store:
         steps.is_on = True
         if verb == "add":
             await store.add(ME, png(), Facts(prompt="small", poster=png(8, 8)))
         elif verb == "add_large":
             await store.add(ME, LARGE, Facts(prompt="large"))
+        elif verb == "add_parts":
+            await store.add(ME, PARTS, Facts(prompt="parts"))
         elif verb == "remove":
             await store.delete(ME, (await ids(store))[0])
         steps.is_on = False

@@ -1,6 +1,6 @@
 """A store on a disk of one megabyte, which it mounts at ROOT; it prints what it met as JSON.
 
-unshare --user --map-root-user --mount python -m tests.proxy.artifacts.small_disk ROOT
+unshare --mount python -m tests.proxy.artifacts.small_disk ROOT
 """
 
 import asyncio

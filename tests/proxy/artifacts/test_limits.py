@@ -20,8 +20,28 @@ pytestmark = pytest.mark.anyio
 DAY = 86_400.0
 
 
+# Root may mount by itself, whoever else where the kernel lets people be the root of a namespace.
+OWN_MOUNTS = (("unshare", "--mount"), ("unshare", "--user", "--map-root-user", "--mount"))
+NO_MOUNTS = (
+    "This test mounts a disk of one megabyte, and may not: run it as root (in a container with --cap-add SYS_ADMIN "
+    "--security-opt seccomp=unconfined --security-opt apparmor=unconfined), or let people have user namespaces."
+)
+
+
+async def own_mounts(folder: Path) -> tuple[str, ...]:
+    """The words before a command that give it mounts of its own, which end with it."""
+    mount = ("mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder))
+    said = b""
+    for words in OWN_MOUNTS:
+        program = await asyncio.create_subprocess_exec(*words, *mount, stderr=asyncio.subprocess.PIPE)
+        said += (await program.communicate())[1]
+        if program.returncode == 0:
+            return words
+    pytest.fail(f"{NO_MOUNTS} It said: {said.decode(errors='replace')}")
+
+
 async def test_a_full_disk_is_told_loses_nothing_and_recovers(tmp_path: Path) -> None:
-    alone = ("unshare", "--user", "--map-root-user", "--mount")
+    alone = await own_mounts(tmp_path)
     what = (sys.executable, "-m", "tests.proxy.artifacts.small_disk", str(tmp_path))
     program = await asyncio.create_subprocess_exec(*alone, *what, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     met = json.loads((await program.communicate())[0])
@@ -38,6 +58,7 @@ async def refused(store: ArtifactStore, owner: str, size: int) -> tuple[int, str
     return raised.value.status, raised.value.code
 
 
+@pytest.mark.usefixtures("index")
 async def test_an_owner_has_a_quota_of_bytes_and_gets_it_back(tmp_path: Path) -> None:
     async with shop(tmp_path, quota=1000) as store:
         first = await store.add(ME, b"x" * 600, Facts())
@@ -51,6 +72,7 @@ async def test_an_owner_has_a_quota_of_bytes_and_gets_it_back(tmp_path: Path) ->
         assert len(files(tmp_path)) == 6
 
 
+@pytest.mark.usefixtures("index", "place")
 async def test_a_quota_is_exact_however_many_ask_at_once(tmp_path: Path) -> None:
     async with shop(tmp_path, quota=1000) as store:
         adding = (store.add(ME, pieces(b"x" * 100), Facts()) for _ in range(30))
@@ -60,6 +82,7 @@ async def test_a_quota_is_exact_however_many_ask_at_once(tmp_path: Path) -> None
         assert len(files(tmp_path)) == 20
 
 
+@pytest.mark.usefixtures("index")
 async def test_an_owner_has_a_number_of_artifacts_and_the_store_a_size(tmp_path: Path) -> None:
     async with shop(tmp_path, count=2, space=1000) as store:
         for _ in range(2):
@@ -69,6 +92,7 @@ async def test_an_owner_has_a_number_of_artifacts_and_the_store_a_size(tmp_path:
         await store.add(YOU, b"x" * 200, Facts())
 
 
+@pytest.mark.usefixtures("index")
 async def test_what_has_had_its_time_is_removed_and_nothing_else(tmp_path: Path) -> None:
     async with shop(tmp_path, lifetime=1000.0) as store:
         short = [await store.add(ME, b"x", Facts(lifetime=0.0)) for _ in range(3)]
@@ -81,6 +105,7 @@ async def test_what_has_had_its_time_is_removed_and_nothing_else(tmp_path: Path)
         assert await store.sweep() == 0
 
 
+@pytest.mark.usefixtures("index")
 async def test_sweeps_beside_writes_remove_what_has_ended_and_nothing_else(tmp_path: Path) -> None:
     async with shop(tmp_path) as store:
         done = asyncio.Event()

@@ -60,6 +60,7 @@ async def test_each_kind_has_its_folder_and_each_artifact_its_sidecar(tmp_path: 
         assert await store.thumbnail(ME, clip.id) == png()
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_stream_is_kept_as_it_came(tmp_path: Path) -> None:
     async with shop(tmp_path) as store:
         made = await store.add(ME, pieces(LARGE[:100], LARGE[100:5_000_000], LARGE[5_000_000:]), Facts())
@@ -71,6 +72,7 @@ async def test_a_stream_is_kept_as_it_came(tmp_path: Path) -> None:
             assert b"".join([piece async for piece in file.read(start, end)]) == LARGE[start:end]
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
     async def broken() -> object:
         yield b"x" * 2_000_000
@@ -82,6 +84,7 @@ async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
         assert (files(tmp_path), await ids(store)) == (set(), [])
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_caller_that_leaves_leaves_nothing(tmp_path: Path) -> None:
     begun = asyncio.Event()
 
@@ -99,6 +102,7 @@ async def test_a_caller_that_leaves_leaves_nothing(tmp_path: Path) -> None:
         assert files(tmp_path) == set()
 
 
+@pytest.mark.usefixtures("index")
 async def test_the_same_content_lies_on_the_disk_once_and_outlives_either(tmp_path: Path) -> None:
     async with shop(tmp_path) as store:
         mine, yours = await store.add(ME, png(), Facts()), await store.add(YOU, png(), Facts())
@@ -110,6 +114,8 @@ async def test_the_same_content_lies_on_the_disk_once_and_outlives_either(tmp_pa
             await store.get(ME, yours.id)
 
 
+@pytest.mark.usefixtures("index")
+@pytest.mark.usefixtures("place")
 async def test_what_is_read_while_it_is_deleted_is_read_to_its_end(tmp_path: Path) -> None:
     async with shop(tmp_path) as store:
         made = await store.add(ME, LARGE, Facts())
@@ -148,6 +154,7 @@ async def test_a_thousand_writes_beside_listings_and_deletes_stay_consistent(tmp
         assert len(files(tmp_path)) == 1000
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_picture_that_cannot_be_drawn_small_is_kept_and_says_why(tmp_path: Path) -> None:
     async with shop(tmp_path) as store:
         broken, giant = png()[:60], png() + b"\0" * MediaLimits().size
@@ -176,6 +183,7 @@ async def test_what_happens_is_told(tmp_path: Path) -> None:
         assert told == [(READY, made.id), (DELETED, made.id)]
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_link_is_known_to_both_and_after_a_start_without_index(tmp_path: Path) -> None:
     async with shop(tmp_path) as store:
         keyframe, clip = await store.add(ME, png(), Facts()), await store.add(ME, b"\0\0\0\x18ftypmp42", Facts())
@@ -303,6 +311,7 @@ async def test_an_index_that_is_lost_or_damaged_is_made_again(tmp_path: Path, ho
         assert (await store.used(ME)).count == len(mine)
 
 
+@pytest.mark.usefixtures("place")
 async def test_two_processes_use_one_store_and_neither_sweeps_what_the_other_writes(tmp_path: Path) -> None:
     async def slow() -> object:
         yield b"x" * 2_000_000

@@ -130,6 +130,29 @@ async def test_whoever_is_too_far_behind_is_told_so_and_goes_on_from_now() -> No
     assert told(await anext(again)).data == {"step": 7}
 
 
+async def test_hubs_that_hear_the_same_have_the_same_ids_and_one_that_missed_something_says_so() -> None:
+    sent: list[bytes] = []
+    one, other = EventHub(word="word", publish=sent.append), EventHub(word="word", publish=sent.append)
+    streams = [heard(one), heard(other)]
+    first = [asyncio.ensure_future(anext(stream)) for stream in streams]
+    await asyncio.sleep(0)
+    for step in range(4):
+        (one, other)[step % 2].tell("progress", "me", "m", step=step)
+    one.hear(1, sent[0])
+    other.hear(1, sent[0])
+    seen = [told(await each) for each in first]
+    assert seen[0] == seen[1] == Told("word-1", "progress", {"step": 0})
+    for number in (2, 3):
+        one.hear(number, sent[number - 1])
+    other.hear(3, sent[2])
+    assert [told(await anext(streams[0])).data for _ in range(2)] == [{"step": 1}, {"step": 2}]
+    assert told(await anext(streams[1])).kind == "reset"
+    assert told(await anext(heard(other, "word-1"))).kind == "reset"
+    other.hear(4, sent[3])
+    assert told(await anext(streams[1])).data == {"step": 3}
+    assert told(await anext(heard(other, "word-3"))).id == "word-4"
+
+
 @pytest.mark.parametrize("last_id", ["", "x", "-1", "nonsense-1", "00000000-99999999999999999999"])
 async def test_an_id_that_is_none_of_the_hubs_is_answered_with_reset(last_id: str) -> None:
     assert told(await anext(heard(EventHub(), last_id))).kind == "reset"

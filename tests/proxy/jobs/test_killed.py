@@ -28,6 +28,7 @@ class Theatre:
     folder: Path
     manager: FakeManager
     engine: FakeVideoEngine
+    painter: FakeImageEngine
 
     @asynccontextmanager
     async def proxy(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -48,11 +49,17 @@ async def theatre(folder: Path) -> AsyncIterator[Theatre]:
     knobs = VideoKnobs(needs_picture=True, follows_prompt=False)
     async with FakeVideoEngine(knobs) as engine, FakeImageEngine() as painter, FakeManager(MODELS) as manager:
         manager.endpoints |= {"mover": engine.url, "painter": painter.url}
-        yield Theatre(folder, manager, engine)
+        yield Theatre(folder, manager, engine, painter)
 
 
 async def queued(made: Theatre, client: httpx.AsyncClient, job: str) -> None:
     """At once."""
+
+
+async def a_keyframe_is_painted(made: Theatre, client: httpx.AsyncClient, job: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not made.painter.asked:
+            await asyncio.sleep(0)
 
 
 async def a_keyframe_is_kept(made: Theatre, client: httpx.AsyncClient, job: str) -> None:
@@ -93,9 +100,10 @@ async def over(client: httpx.AsyncClient, job: str) -> dict[str, Any]:
 
 
 Moment = Callable[[Theatre, httpx.AsyncClient, str], Awaitable[None]]
+MOMENTS = [queued, a_keyframe_is_painted, a_keyframe_is_kept, a_step_is_done, a_clip_is_kept, completed]
 
 
-@pytest.mark.parametrize("moment", [queued, a_keyframe_is_kept, a_step_is_done, a_clip_is_kept, completed])
+@pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_job_whose_proxy_is_killed_is_made_and_made_once(tmp_path: Path, moment: Moment) -> None:
     async with theatre(tmp_path) as made:
         made.engine.knobs.wait_at = 2

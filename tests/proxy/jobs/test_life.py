@@ -115,15 +115,36 @@ async def test_a_model_that_is_not_ready_is_waited_for_and_one_that_cannot_be_fa
         assert (await f.over(waiting.id)).status == "completed"
 
 
-async def test_a_load_that_fails_for_good_fails_the_job_with_the_managers_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("engine_crashed", "the weights are damaged"),
+        ("insufficient_memory", "filmer needs 900 GiB, and there are 8"),
+        ("model_removed", "filmer was removed from models.json"),
+    ],
+)
+async def test_a_load_that_fails_for_good_fails_the_job_with_the_managers_reason_and_those_behind_it(
+    tmp_path: Path, code: str, reason: str
+) -> None:
     async with films(tmp_path) as f:
         del f.world.manager.endpoints["filmer"]
-        video = await f.create()
-        lease = await f.world.manager.lease()
-        await lease.send(Failed(code="engine_crashed", reason="the weights are damaged"))
-        over = await f.over(video.id)
+        ids = [(await f.create()).id for _ in range(2)]
+        for number in range(2):
+            lease = await f.world.manager.lease(number)
+            await lease.send(Failed(code=code, reason=reason))
+            over = await f.over(ids[number])
+            assert over.error is not None
+            assert (over.status, over.error.code) == ("failed", code)
+            assert reason in over.error.message
+
+
+async def test_a_job_of_a_model_that_the_manager_does_not_know_any_more_fails(tmp_path: Path) -> None:
+    async with films(tmp_path) as f:
+        gone = {"error": {"message": "no model is named filmer", "type": "not_found_error", "code": "model_not_found"}}
+        f.world.manager.refuse_lease = (404, json.dumps(gone).encode())
+        over = await f.over((await f.create()).id)
         assert over.error is not None
-        assert (over.status, over.error.code) == ("failed", "engine_crashed")
+        assert (over.status, over.error.code) == ("failed", "model_not_found")
 
 
 async def test_a_job_waits_longer_for_its_model_than_a_request_would(tmp_path: Path) -> None:

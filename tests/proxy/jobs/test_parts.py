@@ -73,7 +73,7 @@ def test_a_file_of_a_newer_version_and_a_damaged_one_are_left_alone(tmp_path: Pa
         database.close()
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "take", "remove"]), st.sampled_from("abc"), st.integers(0, 20))))
+@given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.sampled_from("abc"), st.integers(0, 20))))
 def test_positions_are_the_order_of_arrival_whatever_happens(steps: list[tuple[str, str, int]]) -> None:
     queues = Queues()
     order: dict[str, list[str]] = {model: [] for model in "abc"}
@@ -82,12 +82,12 @@ def test_positions_are_the_order_of_arrival_whatever_happens(steps: list[tuple[s
         if verb == "add":
             queues.add(model, str(number))
             line.append(str(number))
-        elif verb == "take":
-            assert queues.take(model) == (line.pop(0) if line else None)
         elif line:
             assert queues.remove(model, line.pop(which % len(line)))
         assert [queues.position(model, each) for each in line] == list(range(1, len(line) + 1))
+        assert queues.of(model) == tuple(line)
         assert queues.count(model) == len(line)
+        assert (model in queues.models) == bool(line)
         assert not queues.remove(model, "nobody")
 
 

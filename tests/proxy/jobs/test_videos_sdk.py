@@ -187,5 +187,10 @@ async def test_what_is_not_done_here_is_said_and_what_is_not_there_is_not_found(
             answer = await f.world.post(f"/v1/videos/{verb}", b"{}")
             assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "not_supported")
         nobody = "video_" + 32 * "0"
-        for path in ("../x", "video_0", nobody, f"{nobody}/content", "%00", f"{nobody}/remix"):
+        for path in ("../x", "video_0", nobody, f"{nobody}/content", "%00"):
             assert (await f.world.get(f"/v1/videos/{path}")).status == 404
+        assert (await f.world.get(f"/v1/videos/{nobody}/remix")).status == 405
+        assert (await f.world.post(f"/v1/videos/{nobody}/remix", b'{"prompt":"x"}')).status == 404
+        first = await f.over((await f.create()).id)
+        for nothing in (b'{"prompt":null}', b'{"prompt":" "}', b"{}", b'{"prompt":"x","seed":1}'):
+            assert (await f.world.post(f"/v1/videos/{first.id}/remix", nothing)).status == 400

@@ -4,8 +4,11 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 1
+from proxy.artifacts.index import IndexDamaged
+
+VERSION = 2
 BUSY_SECONDS = 5.0
+# `words` gets words that were made alike before: of these the tokenizer has nothing to do but to part them.
 SCHEMA = """
 CREATE TABLE artifacts (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, kind TEXT NOT NULL, model TEXT,
@@ -24,17 +27,14 @@ CREATE TABLE links (parent TEXT NOT NULL, child TEXT NOT NULL, PRIMARY KEY (pare
 CREATE TABLE gone (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE files (mark TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(
-    owner, text, content = '', detail = column, prefix = '2 3', tokenize = 'unicode61 remove_diacritics 2'
+    owner, text, content = '', detail = column, prefix = '2 3', tokenize = 'ascii'
 );
 """
 # A power cut may take the last rows, which their sidecars bring back: so only the files are waited for.
 SYNCHRONOUS = "NORMAL"
 CHECKPOINT_PAGES = 1000
-
-
-class IndexDamaged(Exception):
-    """The file is no index of ours, or not a whole one."""
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

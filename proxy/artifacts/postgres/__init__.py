@@ -1,0 +1,1 @@
+"""The index in a PostgreSQL, which several proxies may share."""
