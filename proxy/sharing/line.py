@@ -4,6 +4,8 @@ assignment  the parent's first: what the worker is
 serving     the worker's: it listens
 ask         the worker's: to be asked of all the others, by way of the parent; `reply` is the parent's to it
 question    the parent's: another worker, or the parent, wants to know; `answer` is the worker's to it
+lead        the parent's: this worker runs the jobs from now on
+tell        the worker's: an event; `event` is the parent's to all workers, with its number
 """
 
 import asyncio
@@ -14,7 +16,7 @@ import msgspec
 
 LENGTH = 4
 
-Kind = Literal["assignment", "serving", "ask", "reply", "question", "answer"]
+Kind = Literal["assignment", "serving", "ask", "reply", "question", "answer", "lead", "tell", "event"]
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
@@ -29,13 +31,14 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 class Assignment(msgspec.Struct, frozen=True):
     """What a worker is: its number, from 0, of how many. `key` is the key file's, as the parent read it.
 
-    `addresses`: family, host and port, where it is to listen.
+    `addresses`: family, host and port, where it is to listen. `events`: the word that ids of events begin with.
     """
 
     worker: int
     workers: int
     key: str | None
     addresses: tuple[tuple[int, str, int], ...]
+    events: str
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -80,6 +83,11 @@ class Line:
     async def of(cls, link: socket.socket) -> "Line":
         link.setblocking(False)
         return cls(*await asyncio.open_connection(sock=link))
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the other end has not taken yet."""
+        return self._writer.transport.get_write_buffer_size()
 
     def send(self, message: Message) -> None:
         """It is on its way; where the other end is gone, nothing happens."""

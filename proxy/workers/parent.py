@@ -1,4 +1,4 @@
-"""The parent of several workers: starts them, starts those again that die, and stops them all.
+"""The parent of several workers: starts them, ends those that hang, starts those again that die, and stops them all.
 
 SIGTERM is passed on, and what is in flight finishes; a second one is, too, and all ends at once. A worker that was
 killed gives back what it held of shared limits.
@@ -8,6 +8,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
+from functools import partial
 
 from proxy.sharing.line import Assignment
 from proxy.sharing.memory import SharedMemory, make_memory
@@ -15,6 +16,7 @@ from proxy.workers.child import Child
 from proxy.workers.hub import Hub, Member
 from proxy.workers.listening import Address
 from proxy.workers.pauses import Pauses
+from proxy.workers.watch import silence
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE = 5.0  # seconds beyond a drain's bound, and after a second signal
@@ -23,13 +25,16 @@ _logger = logging.getLogger("roundhouse.proxy.workers")
 
 
 class Parent:
-    """Keeps `workers` workers going until it is told to stop."""
+    """Keeps `workers` workers going until it is told to stop. `patience`: how long one may be silent, in seconds."""
 
-    def __init__(self, workers: int, addresses: Sequence[Address], key: str | None, drain: float) -> None:
+    def __init__(
+        self, workers: int, addresses: Sequence[Address], key: str | None, drain: float, patience: float
+    ) -> None:
         self._workers = workers
         self._addresses = tuple(addresses)
         self._key = key
         self._drain = drain
+        self._patience = patience
         self._file = make_memory(workers)
         self._memory = SharedMemory(self._file, workers)
         self._hub = Hub(self._serving)
@@ -76,10 +81,13 @@ class Parent:
             if not self._stopping.is_set():
                 await self._pause(pauses.end())
 
+    def _assignment(self, worker: int) -> Assignment:
+        return Assignment(worker, self._workers, self._key, self._addresses, self._hub.bulletin.word)
+
     async def _run_one(self, worker: int) -> None:
         """One life of a worker."""
         try:
-            child = await Child.start(Assignment(worker, self._workers, self._key, self._addresses), self._file)
+            child = await Child.start(self._assignment(worker), self._file)
         except OSError as error:  # the system has no process to give
             self._mourn(worker, str(error))
             return
@@ -88,12 +96,20 @@ class Parent:
             child.terminate()
         member = Member(child.line)
         following = asyncio.create_task(self._hub.follow(member))
+        watching = asyncio.create_task(self._watch(child, member))
         code = await child.ended()
+        watching.cancel()
         del self._children[worker]
         self._memory.forget(worker)
         child.line.close()
         await following
         self._mourn(worker, f"it ended with {code}")
+
+    async def _watch(self, child: Child, member: Member) -> None:
+        """A worker that hangs would keep its share of the callers waiting: it is ended, and `_keep` starts another."""
+        await silence(partial(self._hub.hears, member), self._patience)
+        _logger.error("worker %d was silent for %g s and is killed", child.worker, self._patience)
+        child.kill()
 
     def _mourn(self, worker: int, reason: str) -> None:
         if self._stopping.is_set():

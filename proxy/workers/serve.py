@@ -25,5 +25,5 @@ def serve_together(settings: Settings) -> int:
             held = [stack.enter_context(each) for each in reserve(settings.proxy_host, settings.proxy_port)]
         except OSError as error:
             raise CannotTogether(f"{settings.proxy_host}:{settings.proxy_port} cannot be had: {error}") from error
-        parent = Parent(settings.proxy_workers, addresses_of(held), key, settings.drain)
+        parent = Parent(settings.proxy_workers, addresses_of(held), key, settings.drain, settings.worker_patience)
         return asyncio.run(parent.run())

@@ -1,5 +1,6 @@
 """The dashboard asks for nothing that the proxy does not tell."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.image_engine import FakeImageEngine, ImageKnobs
 from tests.manager.figures import told_figures
 from tests.proxy.scraped import Scrape
-from tests.proxy.world import until, world
+from tests.proxy.world import PATIENCE, World, until, world
 
 pytestmark = pytest.mark.anyio
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "roundhouse.json"
@@ -36,10 +38,25 @@ def metrics_in(expression: str) -> set[str]:
     return set(NAME.findall(bare))
 
 
+async def have_jobs(w: World, painter: FakeImageEngine) -> None:
+    """One that is over, one that runs and one that waits."""
+    w.manager.endpoints["painter"] = painter.url
+    body = b'{"model":"painter","prompt":"a hat","background":true}'
+    job = json.loads((await w.post("/v1/images/generations", body)).body)["id"]
+    async with asyncio.timeout(PATIENCE):
+        while json.loads((await w.get(f"/v1/jobs/{job}")).body)["status"] != "completed":
+            await asyncio.sleep(0.01)
+    painter.knobs = ImageKnobs(hang_after=1)
+    for _ in range(2):
+        assert (await w.post("/v1/images/generations", body)).status == 200
+    await until(lambda: len(painter.asked) == 2)
+
+
 @pytest.fixture
 async def scrape(tmp_path: Path) -> Scrape:
     """A proxy and a manager that have done everything once."""
-    async with world(tmp_path) as w:
+    async with FakeImageEngine() as painter, world(tmp_path, drain=0.1) as w:
+        await have_jobs(w, painter)
         w.manager.metrics = (200, told_figures())
         body = b'{"model":"small","stream":true,"stream_options":{"include_usage":true}}'
         await w.post("/v1/chat/completions", body)

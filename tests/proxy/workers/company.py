@@ -3,7 +3,7 @@
 import asyncio
 import json
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from tests.proxy.process import free_port, process, status_of
 from tests.proxy.world import MODELS, Raw
 
 START = 90.0  # three Pythons on a busy machine
+NO_MORE: Mapping[str, str] = {}
 Link = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -101,15 +102,18 @@ def request(method: str, path: str, body: bytes, key: str, *headers: str) -> byt
 
 
 @asynccontextmanager
-async def company(folder: Path, **settings: str) -> AsyncIterator[Company]:
-    """Two workers behind a key file. Both listen."""
+async def company(
+    folder: Path, endpoints: Mapping[str, str] = NO_MORE, models: Mapping[str, Any] = MODELS, **settings: str
+) -> AsyncIterator[Company]:
+    """Two workers behind a key file. Both listen. `endpoints`: of models that are ready, besides `small`."""
     (folder / "token").write_text(TOKEN)
     (folder / "key").write_text(ADMIN)
     port = free_port()
-    async with FakeEngine() as engine, FakeManager(MODELS) as manager:
-        manager.endpoints["small"] = engine.url
+    async with FakeEngine() as engine, FakeManager({**MODELS, **models}) as manager:
+        manager.endpoints |= {"small": engine.url, **endpoints}
         where = {"proxy_port": str(port), "manager_url": manager.url, "token_file": str(folder / "token")}
         where |= {"key_store": str(folder / "keys.sqlite3"), "key_file": str(folder / "key"), "proxy_workers": "2"}
+        where |= {"artifacts_dir": str(folder / "artifacts")}
         async with process(**(where | settings)) as started:
             there = Company(started, port, engine, manager, folder)
             async with asyncio.timeout(START):

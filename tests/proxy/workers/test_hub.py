@@ -4,12 +4,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
-from proxy.sharing.asking import KEYS, METRICS
+from proxy.sharing.asking import JOBS, JOBS_AGAIN, KEYS, METRICS
 from proxy.sharing.line import Line, Message
-from proxy.sharing.siblings import Siblings
+from proxy.sharing.siblings import Duties, Siblings
 from proxy.workers.hub import Hub, Member
 from tests.proxy.scraped import Scrape
 from tests.proxy.workers.test_parts import loads, text
@@ -25,17 +26,34 @@ class Worker:
         self.requests = requests
         self.looked = 0
         self.is_silent = False
+        self.is_closing = False
         self.is_orphan = False
         self.link, self.theirs = socket.socketpair()
         self.siblings = Siblings(self.link)
-        self.task = asyncio.create_task(self.siblings.follow({METRICS: self.tell, KEYS: self.look}))
+        self.leads = False
+        self.heard: list[tuple[int, bytes]] = []
+        self.asked: list[tuple[str, bytes]] = []
+        answers = {METRICS: self.tell, KEYS: self.look}
+        answers |= {each: partial(self.run, each) for each in (JOBS, JOBS_AGAIN)}
+        duties = Duties(answers, self.lead, lambda number, body: self.heard.append((number, body)))
+        self.task = asyncio.create_task(self.siblings.follow(duties))
 
-    async def tell(self) -> bytes:
+    def lead(self) -> None:
+        self.leads = True
+
+    async def run(self, what: str, body: bytes) -> bytes:
+        """What it is asked of jobs."""
+        self.asked.append((what, body))
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return b"" if self.is_closing else b"done"
+
+    async def tell(self, _: bytes = b"") -> bytes:
         if self.is_silent:
             await asyncio.Event().wait()
         return text(self.requests, 1, "ready") + loads(self.requests)
 
-    async def look(self) -> bytes:
+    async def look(self, _: bytes) -> bytes:
         self.looked += 1
         return b""
 
@@ -123,3 +141,61 @@ async def test_whoever_loses_its_parent_hears_of_it_and_asks_in_vain() -> None:
     with pytest.raises(TimeoutError):
         await worker.siblings.ask(METRICS)
     await worker.task
+
+
+# Jobs, which one of them runs
+
+
+async def test_the_first_that_serves_runs_the_jobs_and_is_asked_for_all() -> None:
+    async with floor() as f:
+        one, other = await f.worker(1), await f.worker(1)
+        await until(lambda: one.leads)
+        for worker in (other, one):
+            assert await worker.siblings.ask_leader(JOBS, b"a job") == b"done"
+        assert (one.asked, other.asked, other.leads) == (2 * [(JOBS, b"a job")], [], False)
+
+
+async def test_what_was_asked_of_one_that_dies_is_asked_of_the_next_who_learns_that_it_is_asked_again() -> None:
+    async with floor() as f:
+        one, other = await f.worker(1), await f.worker(1)
+        one.is_silent = True
+        asking = asyncio.ensure_future(other.siblings.ask_leader(JOBS, b"a job"))
+        await until(lambda: bool(one.asked))
+        await one.end()
+        assert await asking == b"done"
+        assert (other.leads, other.asked) == (True, [(JOBS_AGAIN, b"a job")])
+
+
+async def test_one_that_is_on_its_way_down_leaves_the_answer_to_the_next() -> None:
+    async with floor() as f:
+        one, other = await f.worker(1), await f.worker(1)
+        one.is_closing = True
+        asking = asyncio.ensure_future(other.siblings.ask_leader(JOBS, b"a job"))
+        await until(lambda: bool(one.asked))
+        await one.end()
+        assert await asking == b"done"
+
+
+# Events, which all of them hear
+
+
+async def test_what_one_tells_all_hear_in_one_order_and_one_that_begins_hears_what_was() -> None:
+    async with floor() as f:
+        one, other = await f.worker(1), await f.worker(1)
+        for number in range(20):
+            (one, other)[number % 2].siblings.tell(b"%d" % number)
+        await until(lambda: len(one.heard) == len(other.heard) == 20)
+        assert one.heard == other.heard
+        assert [number for number, _ in one.heard] == list(range(1, 21))
+        assert {body for _, body in one.heard} == {b"%d" % number for number in range(20)}
+        third = await f.worker(1)
+        await until(lambda: len(third.heard) == 20)
+        assert third.heard == one.heard
+
+
+async def test_whoever_listens_after_its_parent_has_died_hears_of_it_all_the_same() -> None:
+    worker = Worker(1)
+    worker.theirs.close()
+    await worker.task
+    worker.siblings.serving(worker.orphaned)
+    assert worker.is_orphan

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from proxy.endpoints._remembered import Made
 from proxy.endpoints._shared_responses import SharedResponseMemory
 from proxy.sharing.memory import RESPONSES, SharedMemory, make_memory
 from tests.proxy.clock import Clock
@@ -127,16 +128,17 @@ def memory_of(clock: Clock) -> tuple[int, list[SharedResponseMemory]]:
 def test_a_response_is_known_to_the_other_worker_and_is_an_owners_own() -> None:
     clock = Clock()
     file, (one, other) = memory_of(clock)
-    one.remember("r1", "small", "me")
-    assert other.find("r1", "me") == "small"
+    small, large = Made("small", keeps_events=False), Made("large", keeps_events=True)
+    one.remember("r1", small, "me")
+    assert other.find("r1", "me") == small
     assert other.find("r1", "you") is None
     assert other.find("r2", "me") is None
     assert other.find("r2", "") is None
-    other.remember("r1", "theirs", "you")
-    assert (one.find("r1", "me"), one.find("r1", "you")) == ("small", None)
-    one.remember("r1", "large", "me")
-    assert other.find("r1", "me") == "large"
-    one.remember("r2", "m" * 65, "")
+    other.remember("r1", Made("theirs", keeps_events=False), "you")
+    assert (one.find("r1", "me"), one.find("r1", "you")) == (small, None)
+    one.remember("r1", large, "me")
+    assert other.find("r1", "me") == large
+    one.remember("r2", Made("m" * 65, keeps_events=False), "")
     assert one.find("r2", "") is None
     os.close(file)
 
@@ -144,10 +146,11 @@ def test_a_response_is_known_to_the_other_worker_and_is_an_owners_own() -> None:
 def test_the_oldest_responses_are_forgotten_for_new_ones() -> None:
     clock = Clock()
     file, (one, other) = memory_of(clock)
+    m = Made("m", keeps_events=False)
     for number in range(2 * RESPONSES.records):
         clock.now += 1
-        one.remember(f"r{number}", "m", "")
-    known = [number for number in range(2 * RESPONSES.records) if other.find(f"r{number}", "") == "m"]
+        one.remember(f"r{number}", m, "")
+    known = [number for number in range(2 * RESPONSES.records) if other.find(f"r{number}", "") == m]
     assert RESPONSES.records * 0.9 < len(known) <= RESPONSES.records
-    assert all(other.find(f"r{2 * RESPONSES.records - back}", "") == "m" for back in range(1, 1000))
+    assert all(other.find(f"r{2 * RESPONSES.records - back}", "") == m for back in range(1, 1000))
     os.close(file)

@@ -249,3 +249,19 @@ async def test_a_number_of_workers_out_of_range_is_named(workers: str) -> None:
             _, text = await refused.communicate()
     assert refused.returncode == 2
     assert b"proxy_workers" in text
+
+
+async def test_a_worker_that_hangs_is_ended_and_another_takes_its_place(tmp_path: Path) -> None:
+    async with company(tmp_path, worker_patience="6") as c:
+        hung, other = c.workers()
+        reader, writer = await c.link(hung)
+        hung.send_signal(signal.SIGSTOP)
+        async with asyncio.timeout(START):
+            assert await reader.read() == b"", "its callers see the connection end, and can ask again"
+        writer.close()
+        again = await c.both()
+        assert other.pid in {each.pid for each in again}, "the one that answers is left alone"
+        assert hung.pid not in {each.pid for each in again}
+        for worker in again:
+            assert await c.chat(worker) == 200
+        assert Scrape.read(await c.scrape(other)).value("roundhouse_worker_deaths_total") == 1
