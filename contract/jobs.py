@@ -8,7 +8,7 @@ GET /v1/jobs, /v1/jobs/{id}         both kinds
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 
 class JobStatus(StrEnum):
@@ -41,6 +41,7 @@ class JobView(BaseModel):
     """What every job tells. Times are seconds since 1970.
 
     progress: percent of the steps that are done; 100 when all is stored
+    expires_at: of one that is over: when what it made, or else what is known of it, is removed
     position: how many jobs of the model are before it, and one; 0 once it is its turn; None when it is over
     step, steps: of the stage that it is at
     waits_for: what it waits for, in words
@@ -96,6 +97,10 @@ class ImageJob(JobView):
     created: int
     size: str
     data: list[ImageJobPicture] = []
+
+
+class AnyJob(RootModel[VideoJob | ImageJob]):
+    """A job of either kind; `object` tells which."""
 
 
 class VideoDeleted(BaseModel):

@@ -6,6 +6,7 @@ import sys
 from pydantic import ValidationError
 
 from proxy.access.key import KeyFileError
+from proxy.postgres.address import AddressError
 from proxy.server import build_server
 from proxy.settings import Settings
 from proxy.workers.serve import CannotTogether, serve_together
@@ -30,7 +31,7 @@ def main() -> int:
         if settings.proxy_workers > 1:
             return serve_together(settings)
         server = build_server(settings)
-    except (Refused, KeyFileError, ValidationError, CannotTogether) as error:
+    except (Refused, AddressError, KeyFileError, ValidationError, CannotTogether) as error:
         print(error, file=sys.stderr)
         return 2
     server.run()

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from time import monotonic
 
+from contract.states import ModelStatus
 from proxy.access.admission import Access
+from proxy.access.charge import Charges
 from proxy.access.database import KeyDatabase
 from proxy.access.gate import Gate
 from proxy.access.guard import KeyGuard
@@ -19,33 +21,40 @@ from proxy.access.sources import BadKeys
 from proxy.access.store import KeyStore
 from proxy.access.usage_book import UsageBook
 from proxy.access_log import AccessLog
+from proxy.artifacts.counts import ArtifactCounts
 from proxy.artifacts.gallery import Gallery
+from proxy.artifacts.postgres.source import index_source
 from proxy.artifacts.store import ArtifactStore
+from proxy.artifacts.whereabouts import make_folder
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.company import Company
 from proxy.endpoints import find_routes
 from proxy.errors import ErrorRenderer
-from proxy.gateway.asgi import App, Receive, Reply, Scope, Send
+from proxy.gateway.asgi import Receive, Reply, Scope, Send
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
 from proxy.gateway.upstream import Address, Pool, PoolLimits
 from proxy.jobs.artifact_keeper import ArtifactKeeper
-from proxy.jobs.assembly import build_jobs, tell_of_artifacts, tell_of_model
+from proxy.jobs.assembly import job_store, tell_of_artifacts, tell_of_model, works_of
+from proxy.jobs.counts import JobCounts
+from proxy.jobs.desk import Jobs
 from proxy.jobs.engine import Engine
-from proxy.jobs.events import EventHub
+from proxy.jobs.turn import Tools
+from proxy.jobs.unfinished import Unfinished
 from proxy.media.bodies import Media
 from proxy.media.decoder import Decoder
 from proxy.media.fetch import Dialler, Fetcher, resolve
+from proxy.metrics.meter import Meter
 from proxy.metrics.model_watch import ModelWatch
 from proxy.metrics.paths import PathLabels
 from proxy.metrics.report import Report
 from proxy.records import Records
-from proxy.router import Router
+from proxy.router import Router, Shapes
 from proxy.services import Services
 from proxy.settings import Settings
-from proxy.sharing.asking import KEYS, METRICS
 from proxy.sharing.share import Share
+from proxy.token_file import TokenFile
 from proxy.tracing import make_tracing
 from proxy.traffic import Traffic, TrafficGuard
 
@@ -59,19 +68,14 @@ class Proxy:
         self.pool = Pool(PoolLimits())
         self._tracing = make_tracing(settings.traces_to, settings.otlp_service)
         self.traffic = Traffic()
-        token, trace = TokenFile(settings.token_file).read, self._tracing.current_traceparent
-        manager = Manager(self.pool, Address.parse(settings.manager_url), token, trace)
-        self.leases = Leases(manager.lease, manager.keep, settings.lease_limits)
         watch, meter = ModelWatch(), self._tracing.meter()
-        self.feed = CatalogueFeed(manager, watch, settings.manager_wait)
+        manager = self._build_leases(settings, watch)
         company, book = Company(settings, share), UsageBook()
-        ring = Keyring(company.key, monotonic, company.limits)
-        self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book, company.spread)
-        self.keys.load()
-        signatures = Signatures()
-        self._build_store(settings, signatures)
-        keeper = self._build_jobs(settings)
-        self.report = Report(meter, watch, self.leases, self.pool, self.traffic)
+        ring = self._build_keys(settings, company, book)
+        signatures = self._build_store(settings)
+        self.unfinished = Unfinished(self.leases, self.pool, settings.forward_limits)
+        keeper = self._build_jobs(settings, company, ring)
+        self.report = self._build_report(meter, watch)
         services = Services(
             access=Access(book, monotonic, company.limits),
             artifacts=self.artifacts,
@@ -90,43 +94,83 @@ class Proxy:
             report=self.report,
             share=share,
             traffic=self.traffic,
+            unfinished=self.unfinished,
             body_size=settings.body_size,
             upload_size=settings.upload_size,
             static_dir=settings.static_dir,
         )
-        self._share = share
+        self._share, self._company = share, company
         self._log = AccessLog(company.out, settings.access_log)
-        routes = find_routes(services)
-        self.records = Records(self._log, meter, (route.path for route in routes))
-        self.routes = tuple(routes)
-        self._http = self._stack(settings, Router(routes), ring, signatures, company)
+        self.routes = tuple(find_routes(services))
+        self.shapes = Shapes(self.routes)
+        self._build_front(settings, meter, KeyGuard(ring, signatures, monotonic, BadKeys(monotonic, company.bad_keys)))
 
-    def _build_store(self, settings: Settings, signatures: Signatures) -> None:
+    def _build_leases(self, settings: Settings, watch: ModelWatch) -> Manager:
+        """What the manager is asked, and what it tells."""
+        token, trace = TokenFile(settings.token_file).read, self._tracing.current_traceparent
+        manager = Manager(self.pool, Address.parse(settings.manager_url), token, trace)
+        self.leases = Leases(manager.lease, manager.keep, settings.lease_limits)
+        self.feed = CatalogueFeed(manager, watch, settings.manager_wait)
+        return manager
+
+    def _build_keys(self, settings: Settings, company: Company, book: UsageBook) -> Keyring:
+        """Who may ask."""
+        ring = Keyring(company.key, monotonic, company.limits)
+        self.keys = KeyStore(KeyDatabase(settings.key_store), ring, book, company.spread)
+        self.keys.load()
+        return ring
+
+    def _build_store(self, settings: Settings) -> Signatures:
         """What decodes, and what is kept."""
-        limits = settings.media_limits
+        limits, signatures = settings.media_limits, Signatures()
         decoder = Decoder(limits)
         self.media = Media(Fetcher(limits, resolve, Dialler()), decoder, limits)
-        self.artifacts = ArtifactStore(settings.artifacts_dir, settings.store_limits, signatures, decoder)
+        place, bounds = settings.artifacts_dir, settings.store_limits
+        folder, source = make_folder(place, settings.bucket_place), index_source(settings.postgres_server)
+        self.artifacts = ArtifactStore(place, bounds, signatures, decoder, folder=folder, source=source)
         self.gallery = Gallery(self.artifacts)
+        return signatures
 
-    def _build_jobs(self, settings: Settings) -> ArtifactKeeper:
+    def _build_report(self, meter: Meter, watch: ModelWatch) -> Report:
+        """What `/metrics` tells."""
+        counts = ArtifactCounts()
+        self.artifacts.watch(counts.saw)
+        parts = (self.jobs.write_metrics, counts.write)
+        return Report(meter, watch, self.leases, self.pool, self.traffic, parts)
+
+    def _build_jobs(self, settings: Settings, company: Company, ring: Keyring) -> ArtifactKeeper:
         """What goes on without a caller, and what is told of it."""
-        self.events = EventHub()
+        self.events = company.events
         tell_of_artifacts(self.artifacts, self.events)
-        self.feed.followers.append(partial(tell_of_model, hub=self.events))
         keeper = ArtifactKeeper(self.artifacts)
         limits = settings.video_limits
         engine = Engine(Forwarder(self.leases, self.pool, limits, "the engine"), limits)
-        self.jobs = build_jobs(settings.job_file, keeper, engine, self.events, self.traffic, settings.job_limits)
+        tools = Tools(
+            job_store(settings.job_file, settings.postgres_server), keeper, self.events, self.traffic, JobCounts()
+        )
+        charges, words = Charges(ring, company.limits, monotonic), partial(self.leases.progress, awaited="the engine")
+        bounds = replace(settings.job_limits, assets=settings.artifact_lifetime)
+        self.jobs = company.share_jobs(Jobs(tools, works_of(engine), charges, bounds, words), self._tell_of_models)
+        self.feed.followers.append(self._tell_of_model)
         return keeper
 
-    def _stack(
-        self, settings: Settings, router: App, ring: Keyring, signatures: Signatures, company: Company
-    ) -> ErrorRenderer:
-        key_guard = KeyGuard(ring, signatures, monotonic, BadKeys(monotonic, company.bad_keys))
+    def _tell_of_model(self, status: ModelStatus) -> None:
+        """Every worker learns how a model stands; the one that runs the jobs tells it."""
+        if self.jobs.is_leading:
+            tell_of_model(status, self.events)
+
+    def _tell_of_models(self) -> None:
+        """What may have changed since the worker that told of it died."""
+        if self.feed.directory is not None:
+            for status in self.feed.directory.statuses.values():
+                self._tell_of_model(status)
+
+    def _build_front(self, settings: Settings, meter: Meter, key_guard: KeyGuard) -> None:
+        """What every request passes."""
+        self.records = Records(self._log, meter, (route.path for route in self.routes))
         guards = (HostGuard(settings.hosts), guard_origin, key_guard, TrafficGuard(self.traffic))
-        traced = self._tracing.traced(router, PathLabels(route.path for route in self.routes))
-        return ErrorRenderer(Gate(guards, traced), self.records, self.traffic)
+        traced = self._tracing.traced(Router(self.routes), PathLabels(route.path for route in self.routes))
+        self._http = ErrorRenderer(Gate(guards, traced), self.records, self.traffic, self.shapes)
 
     def __call__(self, scope: Scope, receive: Receive, send: Reply) -> Awaitable[None]:
         return self._http(scope, receive, send) if scope["type"] == "http" else self._live(receive, send)
@@ -136,21 +180,23 @@ class Proxy:
         await receive()
         follower = asyncio.create_task(self.feed.follow(), name="catalogue feed")
         keys = asyncio.create_task(self.keys.follow(), name="store of keys")
-        line = asyncio.create_task(self._stay_in_line(), name="line to the parent")
+        line = asyncio.create_task(self._company.stay_in_line(self.report, self.keys, self.jobs), name="line")
         await self.artifacts.open()
         await self.jobs.start()
-        sweeper = asyncio.create_task(self.artifacts.follow(), name="artifacts whose time is over")
+        sweeper = asyncio.create_task(self._sweep(), name="artifacts whose time is over")
         if self._share is not None:
             await self._await_catalogue()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         follower.cancel()
-        line.cancel()
         sweeper.cancel()
-        await asyncio.wait((follower, line, sweeper))
+        await asyncio.wait((follower, sweeper))
+        await self.unfinished.close()
         await self.keys.close(keys)
         self.events.close()
         await self.jobs.close()
+        line.cancel()  # from here on another worker runs the jobs
+        await asyncio.wait((line,))
         await self.leases.close()
         await self.gallery.finish()
         await self.artifacts.close()
@@ -160,34 +206,13 @@ class Proxy:
         await self._tracing.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _stay_in_line(self) -> None:
-        """Answer the other workers' questions, where there are any."""
-        if self._share is not None:
-            await self._share.siblings.follow({METRICS: self._tell_counts, KEYS: self._refresh_keys})
-
-    async def _tell_counts(self) -> bytes:
-        return self.report.render(None)
-
-    async def _refresh_keys(self) -> bytes:
-        await self.keys.refresh()
-        return b""
+    async def _sweep(self) -> None:
+        """Of several workers one is enough."""
+        if self._share is None or self._share.assignment.worker == 0:
+            await self.artifacts.follow()
 
     async def _await_catalogue(self) -> None:
         """One of several listens when it is ready, and not before: readiness must not come and go with each of them."""
         with suppress(ManagerAbsent, TimeoutError):
             async with asyncio.timeout(CATALOGUE_SECONDS):
                 await self.feed.get()
-
-
-class TokenFile:
-    """The token that the manager writes at its first start, and both read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> str:
-        """Raises ManagerAbsent while there is none."""
-        try:
-            return self._path.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ManagerAbsent(f"the token file {self._path} cannot be read: {error}") from error

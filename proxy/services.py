@@ -11,9 +11,10 @@ from proxy.catalogue_feed import CatalogueFeed
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager
-from proxy.jobs.desk import Jobs
 from proxy.jobs.events import EventHub
 from proxy.jobs.keeper import Keeper
+from proxy.jobs.reception import Reception
+from proxy.jobs.unfinished import Unfinished
 from proxy.media.bodies import Media
 from proxy.metrics.meter import Meter
 from proxy.metrics.report import Report
@@ -32,7 +33,7 @@ class Services:
     forwarder: Forwarder
     gallery: Gallery
     image_forwarder: Forwarder
-    jobs: Jobs
+    jobs: Reception
     keeper: Keeper
     keys: KeyStore
     leases: Leases
@@ -42,6 +43,7 @@ class Services:
     report: Report
     share: Share | None
     traffic: Traffic
+    unfinished: Unfinished
     body_size: int
     upload_size: int
     static_dir: Path

@@ -14,6 +14,7 @@ from proxy.artifacts.settings import StoreSettings
 from proxy.gateway.limits import ConnectionLimits, ForwardLimits, LeaseLimits
 from proxy.jobs.settings import JobSettings
 from proxy.media.limits import MediaLimits
+from proxy.postgres.settings import DatabaseSettings
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -21,7 +22,7 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
-class Settings(StoreSettings, JobSettings, BaseSettings):
+class Settings(StoreSettings, JobSettings, DatabaseSettings, BaseSettings):
     """Environment variables with the prefix ROUNDHOUSE_. Times are seconds, sizes are bytes."""
 
     model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -29,6 +30,7 @@ class Settings(StoreSettings, JobSettings, BaseSettings):
     proxy_host: str = "127.0.0.1"
     proxy_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     proxy_workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="processes that share the port")
+    worker_patience: Seconds = Field(60.0, description="of several, one that is silent for so long is ended")
     manager_url: str = "http://127.0.0.1:8090"
     token_file: Path = Path("run/token")
     published_at: str | None = Field(None, description="where the port is reached from; the listening host if unset")

@@ -1,5 +1,12 @@
 """What all tests share."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from ssl import SSLContext
+from typing import Any
+
+import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,3 +23,18 @@ settings.load_profile("roundhouse")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_read_once() -> Iterator[None]:
+    """Thousands of clients would each read the machine's certificates, for 30 ms of a processor; none needs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for library in (httpx, httpx2):
+            made = partial(_context, library.create_ssl_context(), library.create_ssl_context)
+            patch.setattr(f"{library.__name__}._transports.default.create_ssl_context", made)
+        yield
+
+
+def _context(usual: SSLContext, make: Callable[..., SSLContext], **wanted: Any) -> SSLContext:  # noqa: ANN401
+    """The usual one, for a client that wants no other."""
+    return usual if wanted["verify"] is True and wanted["cert"] is None else make(**wanted)

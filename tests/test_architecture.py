@@ -29,6 +29,7 @@ PROXY_ROOMS = (
     "media",
     "metrics",
     "sharing",
+    "postgres",
     "gateway",
 )
 MANAGER_ROOMS = ("supervision", "running", "scheduling", "weights", "runtimes", "engines", "box")

@@ -8,8 +8,10 @@ from contract.artifacts import ArtifactKind
 from contract.errors import ApiError
 from proxy.artifacts.facts import MOST_PER_PAGE, PAGE, Query
 from proxy.gateway.asgi import Scope
+from proxy.openapi.artifacts import FILTERS
+from proxy.openapi.content import names_of
 
-FILTERS = frozenset({"kind", "model", "q", "since", "until", "purpose", "order", "limit", "after"})
+KNOWN = names_of(FILTERS)
 LONGEST = 1024  # characters of a value
 
 
@@ -25,11 +27,11 @@ class Parameters:
             if name in self._values:
                 value = f"{self._values[name]},{value}"  # noqa: PLW2901
             self._values[name] = value
-            if len(value) > LONGEST:
-                raise wrong_value(name, f"is longer than {LONGEST} characters")
+            if not 1 <= len(value) <= LONGEST:
+                raise wrong_value(name, f"is a text of 1 to {LONGEST} characters; leave it out if there is none")
 
     def text(self, name: str) -> str | None:
-        return self._values.get(name) or None
+        return self._values.get(name)
 
     def number(self, name: str) -> float | None:
         """Seconds since 1970."""
@@ -68,7 +70,7 @@ class Parameters:
 
 def query_of(scope: Scope) -> Query:
     """A listing's address -> what is wanted. Raises ApiError (400)."""
-    given = Parameters(scope, FILTERS)
+    given = Parameters(scope, KNOWN)
     return Query(
         kinds=given.kinds(),
         model=given.text("model"),

@@ -1,14 +1,14 @@
 """Artifacts as they are shown, and their addresses."""
 
+from contract.artifacts import ArtifactView, Sidecar
 from proxy.access.guard import GRANT
 from proxy.artifacts.facts import Entry
 from proxy.artifacts.store import ArtifactStore
 from proxy.gateway.asgi import Scope, headers_of
 
 ARTIFACTS = "/v1/artifacts"
-_SAME: tuple[str, ...] = ("kind", "mime", "filename", "sha256", "width", "height", "duration", "fps")
-_SAME += ("model", "revision", "prompt", "seed", "steps", "guidance", "scheduler")
-_SAME += ("parents", "purpose", "endpoint", "request")
+FORWARDED = b"x-forwarded-proto"
+SAME = Sidecar.model_fields.keys() & ArtifactView.model_fields.keys()
 
 
 class Addresses:
@@ -23,23 +23,26 @@ class Addresses:
         return path if scope.get(GRANT) is None else f"{path}?{self._store.sign(artifact_id)}"
 
     def url(self, scope: Scope, artifact_id: str) -> str:
-        """The whole address of the content, at the name under which this server was asked."""
-        return f"{scope['scheme']}://{headers_of(scope)[b'host'].decode('latin-1')}{self.path(scope, artifact_id)}"
+        """The whole address of the content, at the name under which this server was asked.
 
-    def view(self, scope: Scope, entry: Entry) -> dict[str, object]:
-        """An artifact as `/v1/artifacts` shows it. `trouble`: why it is degraded."""
+        It speaks plain HTTP; what stands before it and does not says so. A caller who lies deceives itself alone.
+        """
+        headers = headers_of(scope)
+        scheme = "https" if headers.get(FORWARDED) == b"https" else "http"
+        return f"{scheme}://{headers[b'host'].decode('latin-1')}{self.path(scope, artifact_id)}"
+
+    def view(self, scope: Scope, entry: Entry) -> ArtifactView:
+        """An artifact as `/v1/artifacts` shows it."""
         sidecar = entry.sidecar
-        return {
-            "id": sidecar.id,
-            "object": "artifact",
-            "created_at": sidecar.created,
-            "expires_at": sidecar.expires,
-            "bytes": sidecar.size,
-            **{name: getattr(sidecar, name) for name in _SAME},
-            "children": entry.children,
-            "same_bytes": entry.same,
-            "status": "ready" if entry.trouble is None else "degraded",
-            "trouble": entry.trouble,
-            "content_url": self.path(scope, sidecar.id),
-            "thumbnail_url": self.path(scope, sidecar.id, "thumbnail"),
-        }
+        return ArtifactView(
+            **{name: getattr(sidecar, name) for name in SAME},
+            created_at=sidecar.created,
+            expires_at=sidecar.expires,
+            bytes=sidecar.size,
+            children=entry.children,
+            same_bytes=entry.same,
+            status="ready" if entry.trouble is None else "degraded",
+            trouble=entry.trouble,
+            content_url=self.path(scope, sidecar.id),
+            thumbnail_url=self.path(scope, sidecar.id, "thumbnail"),
+        )

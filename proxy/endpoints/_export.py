@@ -49,20 +49,21 @@ class Export:
         """The ZIP's bytes; the first piece, which may be empty, when the first page was found."""
         sink = Sink()
         damaged: dict[str, str] = {}
-        archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED)
         page = await self._store.list(owner, query)
         yield b""
-        while True:
-            for entry in page.items:
-                async for piece in self._one(owner, archive, sink, entry.sidecar, damaged):
-                    yield piece
-            if page.next is None:
-                break
-            page = await self._store.list(owner, replace(query, after=page.next))
-        if damaged:
-            archive.writestr("damaged.json", msgspec.json.encode(damaged))
-        await asyncio.to_thread(archive.close)
-        yield sink.take()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+            while True:
+                for entry in page.items:
+                    async with aclosing(self._one(owner, archive, sink, entry.sidecar, damaged)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                if page.next is None:
+                    break
+                page = await self._store.list(owner, replace(query, after=page.next))
+            if damaged:
+                archive.writestr("damaged.json", msgspec.json.encode(damaged))
+            await asyncio.to_thread(archive.close)
+            yield sink.take()
 
     async def _one(
         self, owner: str, archive: zipfile.ZipFile, sink: "Sink", sidecar: Sidecar, damaged: dict[str, str]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.images import GenerationRequest
-from proxy.access.admission import NOTHING, owner_of
+from proxy.access.admission import NOTHING, key_of, owner_of
 from proxy.endpoints._course import Course
 from proxy.endpoints._jobs import JobTeller
 from proxy.gateway.asgi import MODEL, App, Message, Receive, Scope, Send, headers_of
@@ -20,6 +20,7 @@ from proxy.gateway.headers import is_json
 from proxy.gateway.peek import peek
 from proxy.gateway.tally import Tally
 from proxy.jobs.job import IMAGE, Job, new_id
+from proxy.jobs.standing import Told
 from proxy.services import Services
 
 PATH = "/v1/images/generations"
@@ -52,7 +53,7 @@ class OrLater:
         peek(body)
         await self._teller.one(scope, send, await self._create(scope, msgspec.json.decode(body, type=dict[str, Any])))
 
-    async def _create(self, scope: Scope, document: dict[str, Any]) -> Job:
+    async def _create(self, scope: Scope, document: dict[str, Any]) -> Told:
         services, owner = self._services, owner_of(scope)
         request = _checked({name: value for name, value in document.items() if name not in OURS and value is not None})
         directory = services.feed.directory or await services.feed.get()
@@ -60,9 +61,8 @@ class OrLater:
         ticket = services.access.admit(scope, model, lambda: NOTHING)
         with Course(PATH, model, ticket, Tally(), services.meter):
             size = request.get("size") or directory.catalogue.models[model].defaults.get("size", "auto")
-            return await services.jobs.create(
-                Job(new_id(IMAGE), IMAGE, owner, model, int(time.time()), request, size=str(size))
-            )
+            what = (new_id(IMAGE), IMAGE, owner, model, int(time.time()), request)
+            return await services.jobs.create(Job(*what, key=key_of(scope), size=str(size)))
 
 
 def _asks_for_a_job(body: bytes) -> bool:

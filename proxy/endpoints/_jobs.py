@@ -11,8 +11,9 @@ from proxy.access.admission import owner_of
 from proxy.endpoints._artifact_view import Addresses
 from proxy.gateway.asgi import RawHeaders, Scope, Send, respond
 from proxy.jobs.database import Query
-from proxy.jobs.desk import Jobs
-from proxy.jobs.job import ID_PATTERN, Job
+from proxy.jobs.job import ID_PATTERN
+from proxy.jobs.reception import Reception
+from proxy.jobs.standing import Told
 from proxy.jobs.wire import header_of, page_of, view_of
 from proxy.router import REST
 from proxy.services import Services
@@ -30,20 +31,18 @@ class JobTeller:
     def __init__(self, services: Services) -> None:
         self._jobs = services.jobs
         self._addresses = Addresses(services.artifacts)
-        self._words = partial(services.leases.progress, awaited="the engine")
 
-    async def one(self, scope: Scope, send: Send, job: Job) -> None:
-        standing = self._jobs.standing(job)
-        after = header_of(job, standing)
+    async def one(self, scope: Scope, send: Send, told: Told) -> None:
+        after = header_of(told.standing)
         extra: RawHeaders = [(POLL, after)] if after is not None else []
-        await answer(send, view_of(job, standing, self._words, partial(self._addresses.url, scope)), extra)
+        await answer(send, view_of(told, partial(self._addresses.url, scope)), extra)
 
     async def page(self, scope: Scope, send: Send, kind: str | None) -> None:
         """Raises ApiError (400)."""
         query = query_of(scope, kind)
         found = await self._jobs.page(owner_of(scope), query._replace(limit=query.limit + 1))
         address = partial(self._addresses.url, scope)
-        views = [view_of(job, self._jobs.standing(job), self._words, address) for job in found]
+        views = [view_of(told, address) for told in found]
         await answer(send, page_of(views, query.limit))
 
 
@@ -53,15 +52,15 @@ async def answer(send: Send, document: BaseModel, extra: RawHeaders | None = Non
     await respond(send, 200, JSON, document.model_dump_json().encode(), headers)
 
 
-async def find_job(jobs: Jobs, scope: Scope, kind: str | None) -> tuple[Job, str]:
+async def find_job(jobs: Reception, scope: Scope, kind: str | None) -> tuple[Told, str]:
     """The path's rest -> the caller's job, and what is asked of it. Raises ApiError (404)."""
     job_id, _, verb = scope[REST].partition("/")
     if not _ID.fullmatch(job_id):
         raise nothing_at(scope)
-    job = await jobs.find(owner_of(scope), job_id)
-    if kind is not None and job.kind != kind:
+    told = await jobs.find(owner_of(scope), job_id)
+    if kind is not None and told.job.kind != kind:
         raise nothing_at(scope)
-    return job, verb
+    return told, verb
 
 
 def nothing_at(scope: Scope) -> ApiError:

@@ -18,7 +18,7 @@ from proxy.artifacts.pictures import Asked, lift, pictures_in_events
 from proxy.artifacts.store import ArtifactStore
 from proxy.endpoints._artifact_view import Addresses
 from proxy.endpoints._form_fields import fields_and_files, without_field
-from proxy.gateway.asgi import MODEL, App, Message, Receive, Scope, Send, headers_of
+from proxy.gateway.asgi import MODEL, START, App, Message, Receive, Scope, Send, headers_of
 from proxy.gateway.headers import is_form
 
 WISH = "roundhouse.wish"  # in the scope: what was asked
@@ -102,39 +102,30 @@ class Keeping:
 class Watch:
     """The `send` of such a request."""
 
-    __slots__ = ("_addresses", "_asked", "_gallery", "_scope", "_send", "_start")
+    __slots__ = ("_addresses", "_asked", "_gallery", "_scope", "_send")
 
     def __init__(self, scope: Scope, send: Send, gallery: Gallery, addresses: Addresses) -> None:
         self._scope = scope
         self._send = send
         self._gallery = gallery
         self._addresses = addresses
-        self._start: Message | None = None
         self._asked: Asked | None = None
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            is_stream = message["headers"][0][1].startswith(b"text/event-stream")
-            if not is_stream:
-                self._start = message  # with its body: that may become another
-                return
-        elif self._start is not None:
-            await self._answer(self._start, message)
+        if message["type"] == START and "body" in message:
+            await self._answer(message)
             return
         await self._send(message)
         if COMPLETED in message.get("body", b""):
             await self._gallery.keep_later(self._what, message["body"], pictures_in_events)
 
-    async def _answer(self, start: Message, message: Message) -> None:
+    async def _answer(self, message: Message) -> None:
+        """A whole answer, in one message."""
         wish: Wish = self._scope[WISH]
         if wish.wants_address:
-            body = await self._with_addresses(message["body"])
-            start["headers"] = [(name, value) for name, value in start["headers"] if name != b"content-length"]
-            start["headers"].append((b"content-length", b"%d" % len(body)))
-            message = {**message, "body": body}
-        await self._send(start)
-        await self._send(message)
-        if not wish.wants_address:
+            await self._send({**message, "body": await self._with_addresses(message["body"])})
+        else:
+            await self._send(message)
             await self._gallery.keep_later(self._what, message["body"])
 
     async def _with_addresses(self, answer: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from contract.artifacts import Sidecar
+from contract.artifacts import Reproduced, Reproducing, Sidecar
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.admission import owner_of
 from proxy.artifacts.facts import Entry
@@ -16,7 +16,7 @@ from proxy.endpoints._generation import JSON, Dispatch
 from proxy.endpoints._video_fields import Reference, VideoWish
 from proxy.endpoints._video_intake import PATH as VIDEOS
 from proxy.endpoints._video_intake import VideoIntake
-from proxy.gateway.asgi import COSTLY, MODEL, Message, Scope, Send, respond, respond_json
+from proxy.gateway.asgi import COSTLY, MODEL, Message, Scope, Send, respond_json
 from proxy.gateway.headers import form_type
 from proxy.gateway.peek import Peeked, peek
 from proxy.services import Services
@@ -59,22 +59,20 @@ class Reproduction:
         kept = await self._gallery.keep(asked, answer.body)
         if not kept:
             raise ApiError(502, "engine_error", "The engine answered without a picture.", headers=DO_NOT_RETRY)
-        document = {
-            "object": "artifact.reproduction",
-            "original": original.id,
-            "equal": kept[0].sha256 == original.sha256,
-            "artifact": self._addresses.view(scope, Entry(kept[0])),
-        }
-        await respond_json(send, 200, msgspec.json.encode(document))
+        told = Reproduced(
+            original=original.id,
+            equal=kept[0].sha256 == original.sha256,
+            artifact=self._addresses.view(scope, Entry(kept[0])),
+        )
+        await respond_json(send, 200, told.model_dump_json().encode())
 
     async def _clip(self, scope: Scope, send: Send, original: Sidecar) -> None:
         """A clip takes its time: a job makes it. When it is over, both clips tell in `same_bytes` if they are equal."""
         seed = {} if original.seed is None else {"seed": original.seed}
         picture = Reference(artifact=original.parents[0]) if original.parents else None
         wish = VideoWish(original.model, {**(original.request or {}), **seed}, picture)
-        job = await self._intake.create(scope, wish)
-        document = {"object": "artifact.reproduction", "original": original.id, "equal": None, "job": job.id}
-        await respond(send, 202, JSON, msgspec.json.encode(document))
+        job, _ = await self._intake.create(scope, wish)
+        await respond_json(send, 202, Reproducing(original=original.id, job=job.id).model_dump_json().encode())
 
     async def _request(
         self, owner: str, fields: dict[str, Any], files: list[dict[str, str]]

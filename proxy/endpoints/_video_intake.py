@@ -8,7 +8,7 @@ import msgspec
 
 from contract.catalogue import ModelEntry
 from contract.errors import DO_NOT_RETRY, ApiError
-from proxy.access.admission import NOTHING, owner_of
+from proxy.access.admission import NOTHING, key_of, owner_of
 from proxy.artifacts.facts import Facts
 from proxy.endpoints._course import Course
 from proxy.endpoints._form import require_form
@@ -21,6 +21,7 @@ from proxy.gateway.headers import is_form
 from proxy.gateway.peek import peek
 from proxy.gateway.tally import Tally
 from proxy.jobs.job import VIDEO, Job, new_id
+from proxy.jobs.standing import Told
 from proxy.services import Services
 
 PATH = "/v1/videos"
@@ -53,7 +54,7 @@ class VideoIntake:
         parts.end()
         return wish_of_form(parts.fields, parts.files)
 
-    async def create(self, scope: Scope, wish: VideoWish, remix_of: Job | None = None) -> Job:
+    async def create(self, scope: Scope, wish: VideoWish, remix_of: Job | None = None) -> Told:
         """The job, handed in."""
         services, owner = self._services, owner_of(scope)
         directory = services.feed.directory or await services.feed.get()
@@ -61,12 +62,12 @@ class VideoIntake:
         entry = directory.catalogue.models[model]
         ticket = services.access.admit(scope, model, lambda: NOTHING)
         with Course(PATH, model, ticket, Tally(), services.meter):
-            services.jobs.require_room(owner, model)
+            await services.jobs.require_room(owner, model)
             _require_prompt(wish, entry, remix_of)
             reference = remix_of.reference if remix_of is not None else await self._kept(owner, wish.reference)
             job = _job(owner, model, wish, entry)
             links = {"reference": reference, "remix_of": remix_of.id if remix_of is not None else None}
-            return await services.jobs.create(msgspec.structs.replace(job, **links))
+            return await services.jobs.create(msgspec.structs.replace(job, key=key_of(scope), **links))
 
     async def _kept(self, owner: str, reference: Reference | None) -> str | None:
         """The artifact of the picture that a request brings."""

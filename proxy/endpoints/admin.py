@@ -15,7 +15,8 @@ from proxy.services import Services
 
 MOST_LINES = 10_000
 USUAL_LINES = "200"
-VERBS = {"load": "POST", "unload": "POST", "logs": "GET"}
+VERBS = frozenset({"load", "unload", "logs"})
+POSTED = ".+/(load|unload)"
 
 _LINES = re.compile(r"[0-9]{1,5}", re.ASCII)
 MODELS = "/admin/models/*"
@@ -59,7 +60,7 @@ class Relay:
 
 
 class ModelRelay:
-    """`/admin/models/{name or alias}` and its verbs. Raises ApiError (404, 405)."""
+    """`/admin/models/{name or alias}` and its verbs. Raises ApiError (404)."""
 
     def __init__(self, manager: Manager, feed: CatalogueFeed) -> None:
         self._manager = manager
@@ -68,7 +69,6 @@ class ModelRelay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name, verb = _split(scope[REST])
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        _require_method(method, VERBS[verb] if verb else "GET")
         model = (await self._feed.get()).find(name)
         target = f"/models/{quote(model, safe='')}" + (f"/{verb}" if verb else "")
         silence: float | None = SILENCE
@@ -97,11 +97,6 @@ def _split(rest: str) -> tuple[str, str | None]:
     return (name, verb) if slash and verb in VERBS else (rest, None)
 
 
-def _require_method(method: str, wanted: str) -> None:
-    if method != wanted:
-        raise ApiError(405, "method_not_allowed", f"Use {wanted} here.", headers={"allow": wanted})
-
-
 def _log_query(scope: Scope) -> tuple[str, bool]:
     """A query, of which nothing is passed on but what is meant -> the manager's query, and whether it follows."""
     query = query_of(scope)
@@ -119,7 +114,7 @@ def routes(services: Services) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin/devices", Relay(services.manager, b"/devices")),
         Route("GET", "/admin/models", Relay(services.manager, b"/models")),
-        Route("GET", MODELS, model),
-        Route("POST", MODELS, model),
+        Route("GET", MODELS, model, rest=rf"(?!{POSTED}$).+"),
+        Route("POST", MODELS, model, rest=POSTED),
         Route("GET", "/admin/events", Relay(services.manager, b"/events")),
     )

@@ -2,8 +2,7 @@
 
 from contextlib import aclosing
 
-import msgspec
-
+from contract.artifacts import DamagedArtifact
 from proxy.artifacts.store import ArtifactStore
 from proxy.gateway.asgi import Receive, Scope, Send
 from proxy.gateway.body import read_body
@@ -11,8 +10,16 @@ from proxy.openapi.operation import Operation
 from proxy.router import Route
 from proxy.services import Services
 
-OPERATIONS: tuple[Operation, ...] = ()
-
+PATH = "/admin/artifacts/scrub"
+OPERATIONS = (
+    Operation(
+        "POST",
+        PATH,
+        "Every artifact is read, and those told, a line each, that are not what was kept.",
+        {200: {"application/x-ndjson": DamagedArtifact}},
+        errors=frozenset({"413"}),
+    ),
+)
 BODY_SIZE = 64 * 2**10
 
 
@@ -29,10 +36,13 @@ class Scrub:
         async with aclosing(self._store.scrub()) as found:
             async for entry in found:
                 sidecar = entry.sidecar
-                line = {"id": sidecar.id, "owner": sidecar.owner, "kind": sidecar.kind, "trouble": entry.trouble}
-                await send({"type": "http.response.body", "body": msgspec.json.encode(line) + b"\n", "more_body": True})
+                told = DamagedArtifact(
+                    id=sidecar.id, owner=sidecar.owner, kind=sidecar.kind, trouble=entry.trouble or ""
+                )
+                line = told.model_dump_json().encode() + b"\n"
+                await send({"type": "http.response.body", "body": line, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
 def routes(services: Services) -> tuple[Route, ...]:
-    return (Route("POST", "/admin/artifacts/scrub", Scrub(services.artifacts)),)
+    return (Route("POST", PATH, Scrub(services.artifacts)),)

@@ -2,11 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 
-import msgspec
-
-from contract.artifacts import ArtifactKind
-from contract.errors import ApiError
+from contract.artifacts import ArtifactDeleted, ArtifactKind, ArtifactPage
 from proxy.access.admission import owner_of
 from proxy.access.signed import SIGNED
 from proxy.artifacts.facts import Entry, Facts
@@ -19,15 +17,15 @@ from proxy.endpoints._reproduction import Reproduction
 from proxy.endpoints._upload_form import UploadForm
 from proxy.gateway.asgi import Receive, Scope, Send, respond, respond_json
 from proxy.gateway.body import read_body
-from proxy.openapi.operation import Operation
+from proxy.openapi.artifacts import ARTIFACT_OPERATIONS, FIELDS
 from proxy.router import REST, Route
 from proxy.services import Services
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS = ARTIFACT_OPERATIONS
 
-ONE_ALONE: dict[str, object] = {"request": None, "same_bytes": None}  # which are long, or long to find
+# Which are long, or long to find.
+ONE_ALONE: Mapping[str, None] = MappingProxyType({"request": None, "same_bytes": None})
 BODY_SIZE = 64 * 2**10
-FIELDS = frozenset({"kind", "model", "prompt", "parents", "purpose"})
 UPLOADED = "user_data"  # an uploaded file's purpose, where none is told
 
 
@@ -40,9 +38,9 @@ class Listing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         page = await self._store.list(owner_of(scope), query_of(scope))
-        data = [self._addresses.view(scope, entry) | ONE_ALONE for entry in page.items]
-        document = {"object": "list", "data": data, "has_more": page.next is not None, "next": page.next}
-        await respond_json(send, 200, msgspec.json.encode(document))
+        data = [self._addresses.view(scope, entry).model_copy(update=ONE_ALONE) for entry in page.items]
+        told = ArtifactPage(data=data, has_more=page.next is not None, next=page.next)
+        await respond_json(send, 200, told.model_dump_json().encode())
 
 
 class Upload:
@@ -56,8 +54,7 @@ class Upload:
         form = UploadForm(scope, receive, "file", FIELDS)
         async with aclosing(form.pieces()) as pieces:
             sidecar = await self._store.add(owner_of(scope), pieces, lambda: _facts(form))
-        body = msgspec.json.encode(self._addresses.view(scope, Entry(sidecar)))
-        await respond(send, 201, b"application/json", body)
+        await respond_json(send, 201, self._addresses.view(scope, Entry(sidecar)).model_dump_json().encode())
 
 
 def _facts(form: UploadForm) -> Facts:
@@ -78,7 +75,7 @@ def _facts(form: UploadForm) -> Facts:
 
 
 class OneArtifact:
-    """`/v1/artifacts/{id}`, `/content`, `/thumbnail` and `/reproduce`. Raises ApiError (404, 405)."""
+    """`/v1/artifacts/{id}`, `/content`, `/thumbnail` and `/reproduce`. Raises ApiError (404)."""
 
     def __init__(self, services: Services) -> None:
         self._store = services.artifacts
@@ -92,26 +89,19 @@ class OneArtifact:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        artifact_id, slash, what = scope[REST].partition("/")
+        artifact_id, _, what = scope[REST].partition("/")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        allowed = [known for known, verb in self._verbs if verb == what and bool(slash) == bool(what)]
-        if not allowed:
-            raise ApiError(404, "not_found", f"There is nothing at {scope['path'][:200]}.")
-        if method not in allowed:
-            methods = ", ".join(allowed)
-            raise ApiError(405, "method_not_allowed", f"Use {methods} here.", headers={"allow": methods})
         if method == "POST":
             await read_body(scope, receive, BODY_SIZE)  # in which nothing can stand
         await self._verbs[method, what](scope, send, artifact_id)
 
     async def _show(self, scope: Scope, send: Send, artifact_id: str) -> None:
         entry = await self._store.entry(owner_of(scope), artifact_id)
-        await respond_json(send, 200, msgspec.json.encode(self._addresses.view(scope, entry)))
+        await respond_json(send, 200, self._addresses.view(scope, entry).model_dump_json().encode())
 
     async def _delete(self, scope: Scope, send: Send, artifact_id: str) -> None:
         await self._store.delete(owner_of(scope), artifact_id)
-        document = {"id": artifact_id, "object": "artifact.deleted", "deleted": True}
-        await respond_json(send, 200, msgspec.json.encode(document))
+        await respond_json(send, 200, ArtifactDeleted(id=artifact_id).model_dump_json().encode())
 
     async def _content(self, scope: Scope, send: Send, artifact_id: str) -> None:
         await send_content(scope, send, await self._store.content(_reader(scope), artifact_id))
@@ -142,7 +132,7 @@ def routes(services: Services) -> tuple[Route, ...]:
         Route("GET", ARTIFACTS, Listing(store)),
         Route("POST", ARTIFACTS, Upload(store)),
         Route("GET", f"{ARTIFACTS}/export", Export(store)),
-        Route("GET", f"{ARTIFACTS}/*", one),
-        Route("DELETE", f"{ARTIFACTS}/*", one),
-        Route("POST", f"{ARTIFACTS}/*", one),
+        Route("GET", f"{ARTIFACTS}/*", one, rest="[^/]+(/(content|thumbnail))?"),
+        Route("DELETE", f"{ARTIFACTS}/*", one, rest="[^/]+"),
+        Route("POST", f"{ARTIFACTS}/*", one, rest="[^/]+/reproduce"),
     )

@@ -10,11 +10,11 @@ from proxy.gateway import sse
 from proxy.gateway.asgi import Receive, Scope, Send, headers_of
 from proxy.gateway.heartbeat import STREAM_HEADERS
 from proxy.jobs.events import EVERYBODY, Event, EventHub
-from proxy.openapi.operation import Operation
+from proxy.openapi.jobs import EVENT_OPERATIONS
 from proxy.router import Route
 from proxy.services import Services
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS = EVENT_OPERATIONS
 
 PATH = "/v1/events"
 LAST_ID = b"last-event-id"

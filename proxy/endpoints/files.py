@@ -2,10 +2,8 @@
 
 from contextlib import aclosing
 
-import msgspec
-
 from contract.artifacts import Sidecar
-from contract.errors import ApiError
+from contract.files import MOST_SECONDS, FileDeleted, FilePage, FileView
 from proxy.access.admission import owner_of
 from proxy.artifacts.facts import MOST_PER_PAGE, Facts, Query
 from proxy.artifacts.failures import not_found
@@ -14,19 +12,21 @@ from proxy.endpoints._artifact_query import Parameters, wrong_value
 from proxy.endpoints._content import send_content
 from proxy.endpoints._upload_form import UploadForm
 from proxy.gateway.asgi import Receive, Scope, Send, respond_json
-from proxy.openapi.operation import Operation
+from proxy.openapi.content import names_of
+from proxy.openapi.files import (
+    ANCHOR,
+    FIELDS,
+    FILE_OPERATIONS,
+    FILES,
+    FILTERS,
+    MOST_ASKED,
+    PURPOSES,
+    SECONDS,
+)
 from proxy.router import REST, Route
 from proxy.services import Services
 
-OPERATIONS: tuple[Operation, ...] = ()
-
-FILES = "/v1/files"
-ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
-FIELDS = frozenset({"purpose", ANCHOR, SECONDS})
-FILTERS = frozenset({"after", "limit", "order", "purpose"})
-PURPOSES = frozenset({"assistants", "batch", "fine-tune", "vision", "user_data", "evals"})
-MOST_SECONDS = 10 * 365 * 86_400
-MOST_ASKED = 10_000  # OpenAI's largest page; ours are smaller, and its SDK goes on to the next
+OPERATIONS = FILE_OPERATIONS
 
 
 class FileListing:
@@ -36,7 +36,7 @@ class FileListing:
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Parameters(scope, FILTERS)
+        given = Parameters(scope, names_of(FILTERS))
         query = Query(
             uploaded=True,
             purpose=given.text("purpose"),
@@ -46,9 +46,13 @@ class FileListing:
         )
         page = await self._store.list(owner_of(scope), query)
         data = [as_file(entry.sidecar) for entry in page.items]
-        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-        document = {"object": "list", "data": data, "has_more": page.next is not None, **ends}
-        await respond_json(send, 200, msgspec.json.encode(document))
+        told = FilePage(
+            data=data,
+            has_more=page.next is not None,
+            first_id=data[0].id if data else None,
+            last_id=data[-1].id if data else None,
+        )
+        await respond_json(send, 200, told.model_dump_json().encode())
 
 
 class FileUpload:
@@ -61,48 +65,40 @@ class FileUpload:
         form = UploadForm(scope, receive, "file", FIELDS)
         async with aclosing(form.pieces()) as pieces:
             sidecar = await self._store.add(owner_of(scope), pieces, lambda: _facts(form))
-        await respond_json(send, 200, msgspec.json.encode(as_file(sidecar)))
+        await respond_json(send, 200, as_file(sidecar).model_dump_json().encode())
 
 
 class OneFile:
-    """`/v1/files/{id}` and `/v1/files/{id}/content`. Raises ApiError (404, 405)."""
+    """`/v1/files/{id}` and `/v1/files/{id}/content`. Raises ApiError (404)."""
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        file_id, slash, what = scope[REST].partition("/")
-        if slash and what != "content":
-            raise ApiError(404, "not_found", f"There is nothing at {scope['path'][:200]}.")
+        file_id, slash, _ = scope[REST].partition("/")
         owner = owner_of(scope)
         sidecar = await self._store.get(owner, file_id)
         if sidecar.purpose is None:
             raise not_found(file_id)
         if scope["method"] == "DELETE":
-            if slash:
-                raise ApiError(405, "method_not_allowed", "Use GET here.", headers={"allow": "GET"})
             await self._store.delete(owner, file_id)
-            document: dict[str, object] = {"id": file_id, "object": "file", "deleted": True}
-            await respond_json(send, 200, msgspec.json.encode(document))
+            await respond_json(send, 200, FileDeleted(id=file_id).model_dump_json().encode())
         elif slash:
             await send_content(scope, send, await self._store.content(owner, file_id))
         else:
-            await respond_json(send, 200, msgspec.json.encode(as_file(sidecar)))
+            await respond_json(send, 200, as_file(sidecar).model_dump_json().encode())
 
 
-def as_file(sidecar: Sidecar) -> dict[str, object]:
+def as_file(sidecar: Sidecar) -> FileView:
     """An uploaded artifact in OpenAI's words."""
-    return {
-        "id": sidecar.id,
-        "object": "file",
-        "bytes": sidecar.size,
-        "created_at": int(sidecar.created),
-        "expires_at": int(sidecar.expires) if sidecar.expires is not None else None,
-        "filename": sidecar.filename or sidecar.id,
-        "purpose": sidecar.purpose,
-        "status": "processed",
-        "status_details": None,
-    }
+    return FileView(
+        id=sidecar.id,
+        bytes=sidecar.size,
+        created_at=int(sidecar.created),
+        expires_at=int(sidecar.expires) if sidecar.expires is not None else None,
+        filename=sidecar.filename or sidecar.id,
+        purpose=sidecar.purpose or "",
+    )
 
 
 def require_purpose(said: str | None) -> str:
@@ -135,6 +131,6 @@ def routes(services: Services) -> tuple[Route, ...]:
     return (
         Route("GET", FILES, FileListing(store)),
         Route("POST", FILES, FileUpload(store)),
-        Route("GET", f"{FILES}/*", one),
-        Route("DELETE", f"{FILES}/*", one),
+        Route("GET", f"{FILES}/*", one, rest="[^/]+(/content)?"),
+        Route("DELETE", f"{FILES}/*", one, rest="[^/]+"),
     )

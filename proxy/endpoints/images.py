@@ -1,24 +1,16 @@
 """Pictures: made, edited, varied, and kept. Slow and dear: a failure that cost work is not met again by itself."""
 
-from contract.images import EditRequest, GenerationRequest, ImagesResponse, VariationRequest
 from proxy.endpoints._artifact_view import Addresses
 from proxy.endpoints._form import FormGeneration
 from proxy.endpoints._generation import Dispatch, Generation
 from proxy.endpoints._image_jobs import OrLater
 from proxy.endpoints._keeping import Keeping, keeping_step
 from proxy.gateway.asgi import COSTLY, App, Receive, Scope, Send
-from proxy.openapi.rows import form_row, json_row
+from proxy.openapi.images import FORMS, GENERATIONS, IMAGE_OPERATIONS
 from proxy.router import Route
 from proxy.services import Services
 
-GENERATIONS = "/v1/images/generations"
-FORMS = ("/v1/images/edits", "/v1/images/variations")
-
-OPERATIONS = (
-    json_row(GENERATIONS, "Pictures of words.", request=GenerationRequest, answer=ImagesResponse),
-    form_row(FORMS[0], "A picture changed.", ("image", "mask"), request=EditRequest, answer=ImagesResponse),
-    form_row(FORMS[1], "A picture varied.", ("image",), request=VariationRequest, answer=ImagesResponse),
-)
+OPERATIONS = IMAGE_OPERATIONS
 
 
 class Costly:

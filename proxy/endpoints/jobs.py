@@ -4,11 +4,11 @@ from contract.jobs import VideoDeleted
 from proxy.endpoints._jobs import JobTeller, answer, find_job, nothing_at
 from proxy.gateway.asgi import Receive, Scope, Send
 from proxy.jobs.job import VIDEO
-from proxy.openapi.operation import Operation
+from proxy.openapi.jobs import JOB_OPERATIONS
 from proxy.router import Route
 from proxy.services import Services
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS = JOB_OPERATIONS
 
 PATH = "/v1/jobs"
 
@@ -24,13 +24,13 @@ class AllJobs:
         await self._teller.page(scope, send, None)
 
     async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
-        job, verb = await find_job(self._jobs, scope, None)
+        told, verb = await find_job(self._jobs, scope, None)
         if verb:
             raise nothing_at(scope)
-        await self._teller.one(scope, send, job)
+        await self._teller.one(scope, send, told)
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        job, verb = await find_job(self._jobs, scope, None)
+        (job, _), verb = await find_job(self._jobs, scope, None)
         if verb:
             raise nothing_at(scope)
         await self._jobs.remove(job.owner, job.id)
@@ -42,6 +42,6 @@ def routes(services: Services) -> tuple[Route, ...]:
     jobs = AllJobs(services)
     return (
         Route("GET", PATH, jobs.list),
-        Route("GET", f"{PATH}/*", jobs.get),
-        Route("DELETE", f"{PATH}/*", jobs.delete),
+        Route("GET", f"{PATH}/*", jobs.get, rest="[^/]+"),
+        Route("DELETE", f"{PATH}/*", jobs.delete, rest="[^/]+"),
     )

@@ -24,11 +24,11 @@ from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond
 from proxy.gateway.body import read_body
 from proxy.gateway.peek import peek
 from proxy.jobs.job import VIDEO, Job
-from proxy.openapi.operation import Operation
+from proxy.openapi.jobs import VIDEO_OPERATIONS
 from proxy.router import REST, Route
 from proxy.services import Services
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS = VIDEO_OPERATIONS
 
 REMIX_SIZE = 2**20
 NOT_HERE: Mapping[str, str] = MappingProxyType(
@@ -65,18 +65,18 @@ class Video:
         self._teller = JobTeller(services)
 
     async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
-        job, verb = await find_job(self._jobs, scope, VIDEO)
+        told, verb = await find_job(self._jobs, scope, VIDEO)
         if verb == "":
-            await self._teller.one(scope, send, job)
+            await self._teller.one(scope, send, told)
         elif verb == "content":
-            await self._content(scope, send, job)
+            await self._content(scope, send, told.job)
         else:
             raise nothing_at(scope)
 
     async def post(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope[REST] in NOT_HERE:
             raise ApiError(400, "not_supported", NOT_HERE[scope[REST]], headers=DO_NOT_RETRY)
-        job, verb = await find_job(self._jobs, scope, VIDEO)
+        (job, _), verb = await find_job(self._jobs, scope, VIDEO)
         if verb != "remix":
             raise nothing_at(scope)
         require_json(headers_of(scope).get(b"content-type"))
@@ -86,7 +86,7 @@ class Video:
         await self._teller.one(scope, send, await self._intake.create(scope, wish, job))
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        job, verb = await find_job(self._jobs, scope, VIDEO)
+        (job, _), verb = await find_job(self._jobs, scope, VIDEO)
         if verb:
             raise nothing_at(scope)
         await self._jobs.remove(job.owner, job.id)
@@ -110,7 +110,7 @@ class Video:
                 raise ApiError(400, "invalid_value", message, param="variant")
 
     async def _spritesheet(self, job: Job) -> bytes:
-        content = await self._jobs.variant(job, "spritesheet")
+        content = await self._jobs.variant(job.id, "spritesheet")
         if content is None:
             message = "The engine that made this video gave no spritesheet."
             raise ApiError(404, "no_spritesheet", message, param="variant")
@@ -125,7 +125,7 @@ async def _send_picture(send: Send, content: bytes) -> None:
 def _remixed(job: Job, document: Mapping[str, object]) -> VideoWish:
     """The same request with another prompt, and the seed that made the first."""
     said = wish_of_json(document)
-    if set(document) != {"prompt"}:
+    if set(document) != {"prompt"} or "prompt" not in said.fields:
         wrong = next((name for name in document if name != "prompt"), "prompt")
         raise ApiError(400, "invalid_value", "A remix takes a 'prompt' and nothing else.", param=wrong[:64])
     seeds = job.outcome.seeds if job.outcome is not None else ()
@@ -138,7 +138,7 @@ def routes(services: Services) -> tuple[Route, ...]:
     return (
         Route("POST", PATH, videos.create),
         Route("GET", PATH, videos.list),
-        Route("GET", f"{PATH}/*", video.get),
-        Route("POST", f"{PATH}/*", video.post),
-        Route("DELETE", f"{PATH}/*", video.delete),
+        Route("GET", f"{PATH}/*", video.get, rest="[^/]+(/content)?"),
+        Route("POST", f"{PATH}/*", video.post, rest=f"[^/]+/remix|{'|'.join(NOT_HERE)}"),
+        Route("DELETE", f"{PATH}/*", video.delete, rest="[^/]+"),
     )

@@ -1,5 +1,6 @@
 """`GET /metrics`: what was counted, and what stands at this moment."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -22,6 +23,7 @@ class Report:
     leases: Leases
     pool: Pool
     traffic: Traffic
+    parts: Sequence[Callable[[Exposition], None]] = ()  # what other rooms tell of themselves
 
     def render(self, manager: bytes | None) -> bytes:
         """The text, the manager's own at its end. `manager` None: it did not answer."""
@@ -29,6 +31,8 @@ class Report:
         write_requests(out, self.meter)
         self._write_traffic(out)
         self._write_models(out)
+        for write in self.parts:
+            write(out)
         answered = [(NO_LABELS, 0.0 if manager is None else 1.0)]
         out.gauge("roundhouse_manager_up", "1 if the manager answered just now.", answered)
         _write_process(out)

@@ -1,6 +1,7 @@
 """The OpenAPI document: operations -> one JSON object. Pure."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from proxy.access.paths import is_guarded
@@ -15,6 +16,13 @@ DESCRIPTION = (
     "object of OpenAI, with a fifth field, `origin`; every answer has an `x-request-id`, which is the request's own "
     "where that is sane. Where the server has keys, a key is asked for on every path but the public ones, and paths "
     "below `/admin` and `/metrics` need an admin's."
+)
+SIGNATURE = (
+    "Of an address of this server's own making, with its `expires`: it opens one artifact's content and thumbnail, "
+    "without a key, until that time."
+)
+SUCCESSES: Mapping[int, str] = MappingProxyType(
+    {201: "It is kept.", 202: "It is begun.", 206: "The range that was asked for.", 304: "The caller has it already."}
 )
 RATE_HEADERS = tuple(
     f"x-ratelimit-{what}-{kind}" for kind in ("requests", "tokens") for what in ("limit", "remaining", "reset")
@@ -38,7 +46,10 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             "schemas": schemas,
             "headers": _headers(),
             "responses": _failures(),
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "signature": {"type": "apiKey", "in": "query", "name": "signature", "description": SIGNATURE},
+            },
         },
     }
 
@@ -47,7 +58,7 @@ def _render(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "operationId": f"{operation.method.lower()}_{words_of(operation.path) or 'page'}",
         "summary": operation.summary,
-        "security": [{"key": []}] if is_guarded(operation.path) else [],
+        "security": _security(operation),
         "responses": _responses(operation, schemas),
     }
     if operation.parameters:
@@ -57,11 +68,17 @@ def _render(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    if not is_guarded(operation.path):
+        return []
+    return [{"key": []}, {"signature": []}] if operation.is_signable else [{"key": []}]
+
+
 def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     headers = _header_references(operation)
     told: dict[str, Any] = {
         str(status): {
-            "description": "Success." if 200 <= status < 300 else "As the media type says.",
+            "description": SUCCESSES.get(status, "Success." if 200 <= status < 300 else "As the media type says."),
             "headers": headers,
             **({"content": _content(bodies, schemas)} if bodies else {}),
         }
@@ -101,14 +118,14 @@ def _failures() -> dict[str, Any]:
 
 def _failure_headers(status: str) -> dict[str, Any]:
     names = ["x-request-id", "x-should-retry", *RATE_HEADERS]
-    names += {"401": ["www-authenticate"], "405": ["allow"]}.get(status, [])
+    names += {"401": ["www-authenticate"], "405": ["allow"], "416": ["content-range"]}.get(status, [])
     if status in {"429", "503", "502", "4XX"}:
         names.append("retry-after")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _header_references(operation: Operation) -> dict[str, Any]:
-    names = ("x-request-id", *(RATE_HEADERS if is_guarded(operation.path) else ()))
+    names = ("x-request-id", *operation.headers, *(RATE_HEADERS if is_guarded(operation.path) else ()))
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -119,6 +136,11 @@ def _headers() -> dict[str, Any]:
         "x-should-retry": ("the same request would meet the same failure", {"const": "false"}),
         "www-authenticate": ("how to send a key", {"const": "Bearer"}),
         "allow": ("the methods of the path", {"type": "string"}),
+        "etag": ("of the bytes", {"type": "string", "pattern": '^"[^"]*"$'}),
+        "accept-ranges": ("parts of it may be asked for", {"const": "bytes"}),
+        "content-range": ("which bytes of how many", {"type": "string", "pattern": r"^bytes (\d+-\d+|\*)/\d+$"}),
+        "content-disposition": ("the file's name, and whether a page may show it", {"type": "string"}),
+        "openai-poll-after-ms": ("when asking again is worth it", {"type": "string", "pattern": "^[0-9]+$"}),
     }
     told |= {name: ("of the key, or of its user, whichever has less left", {"type": "string"}) for name in RATE_HEADERS}
     required = frozenset({"x-request-id"})

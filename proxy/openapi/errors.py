@@ -13,13 +13,14 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "400": "The request is at fault: its HTTP, its body, or a value in it, which `param` names.",
         "401": "A key of this server is missing, or unknown, or was revoked.",
         "403": "The key may not do this, or may not use the model; or a page of another origin asks.",
-        "404": "There is no such model, response, key, file or path.",
+        "404": "There is no such model, response, key, artifact, file, upload, job or path.",
         "405": "The path does not take this method; `Allow` tells which it takes.",
         "408": "The request's head or body stopped coming.",
         "409": "What is there stands against it.",
         "413": "The body is larger than the server takes.",
         "414": "The URL is longer than the server takes.",
         "415": "The body's media type is another than the one that is asked for.",
+        "416": "The content has no bytes in the range that was asked for.",
         "421": "The Host header is no name of this server.",
         "429": "A limit of the key or of its user is reached, or too many bad keys came from this address.",
         "431": "The head is larger than the server takes.",
@@ -28,6 +29,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "502": "The engine died, or its answer cannot be used.",
         "503": "The model or the server cannot take the request now.",
         "504": "The engine was silent for too long.",
+        "507": "There is no room to keep it: the disk is full, or the caller has as much as may be had.",
     }
 )
 

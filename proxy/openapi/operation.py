@@ -42,7 +42,9 @@ class Operation:
 
     path: with its parameters in braces; route: the router's own path, where one route serves several
     answers: by status, those that are no error; errors: statuses beside those that every answer may have
+    headers: names of those that its answers may have beside what every answer may have
     is_anthropic: its own errors have the shape of Anthropic's
+    is_signable: a signed address opens it without a key
     """
 
     method: str
@@ -53,7 +55,9 @@ class Operation:
     request: Bodies = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     route: str = ""
+    headers: tuple[str, ...] = ()
     is_anthropic: bool = False
+    is_signable: bool = False
 
     @property
     def served_by(self) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def form_row(
     answer: Schema = OBJECT,
 ) -> Operation:
     """A row whose requests are forms, with these files; the first must be there where the contract knows the form."""
-    schema = _passed_on_form() if request is None else _form_of(request)
+    schema = _passed_on_form() if request is None else form_of(request)
     named = tuple(files)
     schema["properties"] = {**schema["properties"], **dict.fromkeys(named, BYTES)}
     if request is not None:
@@ -132,7 +132,7 @@ def _passed_on_form() -> dict[str, Any]:
     }
 
 
-def _form_of(request: type[BaseModel]) -> dict[str, Any]:
+def form_of(request: type[BaseModel]) -> dict[str, Any]:
     """A request of the contract's as a form: what is absent is left out of it, and no field is null."""
     schema = request.model_json_schema(ref_template=REFERENCE)
     schema["properties"] = {name: _never_null(field) for name, field in schema["properties"].items()}

@@ -158,6 +158,12 @@ def test_a_program_that_is_here_is_not_installed(steps: Steps) -> None:
         ensure_program(step, "sh", "no-such-package", "")
 
 
+def test_a_program_that_is_kept_out_of_the_path_is_found_where_it_is(steps: Steps, tmp_path: Path) -> None:
+    (tmp_path / "only-here").touch(mode=0o755)
+    with steps.step("program") as step:
+        ensure_program(step, "only-here", "no-such-package", "", str(tmp_path))
+
+
 def test_a_missing_program_is_told_with_the_package_that_has_it(
     steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,7 +45,7 @@ def test_every_setting_that_is_named_exists() -> None:
     fields = {*CliSettings.model_fields, *ManagerSettings.model_fields, *ProxySettings.model_fields}
     known = {f"ROUNDHOUSE_{name.upper()}" for name in fields}
     for document in DOCUMENTS:
-        named = set(re.findall(r"ROUNDHOUSE_[A-Z_]+", document.read_text()))
+        named = set(re.findall(r"ROUNDHOUSE_[A-Z0-9_]+", document.read_text()))
         assert named <= known, f"{document.name} names {sorted(named - known)}"
 
 
@@ -66,6 +66,15 @@ def test_the_settings_of_compose_have_the_same_defaults() -> None:
     used = dict(re.findall(r"\$\{(ROUNDHOUSE_\w+):-([^}]+)\}", COMPOSE))
     for name, default in used.items():
         assert said[name] == default.removeprefix("./"), name
+
+
+def test_every_setting_of_manager_and_proxy_that_is_told_reaches_their_containers() -> None:
+    told = {name for name in first_cells(section_of(README, "Settings")) if name.startswith("ROUNDHOUSE_")}
+    ours = told - {f"ROUNDHOUSE_{name.upper()}" for name in CliSettings.model_fields}
+    assert len(ours) > 20
+    # A file of this machine is in no container unless it is mounted there.
+    there = set(re.findall(r"^ +(ROUNDHOUSE_\w+):", COMPOSE, re.MULTILINE))
+    assert {name for name in ours if not name.endswith("_FILE")} <= there
 
 
 def test_every_dependency_has_its_row_and_no_row_is_idle() -> None:

@@ -1,6 +1,7 @@
 """A fake engine that serves every endpoint of text and of vectors, and keeps what it was asked.
 
-Answers have vLLM's shapes. A response's id is the request's `request_id` if it has one. `failing`: all answers fail.
+Answers have vLLM's shapes. A response's id is the request's `request_id` if it has one; one in the background is queued
+until a test calls `finish`. `failing`: all answers fail.
 """
 
 import json
@@ -33,7 +34,12 @@ class WideEngine:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.failing = False
+        self.background: dict[str, dict[str, Any]] = {}
         self._server = HttpServer(self._handle)
+
+    def finish(self, response_id: str, status: str = "completed", **fields: Any) -> None:  # noqa: ANN401
+        """A response in the background is over."""
+        self.background[response_id] |= {"status": status, **fields}
 
     @property
     def url(self) -> str:
@@ -56,7 +62,7 @@ class WideEngine:
         elif request.path.startswith(RESPONSES + "/"):
             await self._recall(exchange)
         elif request.path == RESPONSES:
-            await _respond(exchange, json.loads(request.body))
+            await self._respond(exchange, json.loads(request.body))
         elif request.path == "/v1/messages" and json.loads(request.body).get("stream"):
             await _events(exchange, {"type": "message_start"}, dies=True)
         elif request.path in PLAIN:
@@ -66,20 +72,26 @@ class WideEngine:
 
     async def _recall(self, exchange: Exchange) -> None:
         response_id, _, verb = exchange.request.path.removeprefix(RESPONSES + "/").partition("/")
-        response = {"id": response_id, "object": "response", "status": "cancelled" if verb else "completed"}
+        known = self.background.get(response_id)
+        if verb and known is not None:
+            self.finish(response_id, "cancelled")
+        response = known or {"id": response_id, "object": "response", "status": "cancelled" if verb else "completed"}
         if "stream=true" in exchange.request.target:
             await _events(exchange, {"type": "response.created", "response": response})
         else:
             await exchange.answer(200, json.dumps(response).encode())
 
-
-async def _respond(exchange: Exchange, request: dict[str, Any]) -> None:
-    response = {"id": request.get("request_id", "resp_1"), "object": "response", "status": "completed"}
-    if request.get("stream"):
+    async def _respond(self, exchange: Exchange, request: dict[str, Any]) -> None:
+        response: dict[str, Any] = {"id": request.get("request_id", "resp_1"), "object": "response"}
+        response |= {"status": "completed", "background": request.get("background", False), "usage": None}
+        if response["background"]:
+            self.background[response["id"]] = response = response | {"status": "queued"}
+        if not request.get("stream"):
+            await exchange.answer(200, json.dumps(response).encode())
+            return
+        created = {"type": "response.created", "response": response}
         done = {"type": "response.completed", "response": response}
-        await _events(exchange, {"type": "response.created", "response": response}, done)
-    else:
-        await exchange.answer(200, json.dumps(response).encode())
+        await _events(exchange, created, *([] if response["background"] else [done]))
 
 
 async def _events(exchange: Exchange, *events: dict[str, Any], dies: bool = False) -> None:

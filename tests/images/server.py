@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -33,14 +33,16 @@ class Engine:
     base_url: str
     process: "subprocess.Popen[bytes]"
     log: Path
+    clients: list[OpenAI] = field(default_factory=list)
 
     @property
     def stderr(self) -> str:
         return self.log.read_text(errors="replace")
 
     def sdk(self) -> OpenAI:
-        """The real SDK, which does not try again: a failure is to be seen."""
-        return OpenAI(base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=120)
+        """The real SDK, which does not try again: a failure is to be seen. Closed with the engine."""
+        self.clients.append(OpenAI(base_url=f"{self.base_url}/v1", api_key="none", max_retries=0, timeout=120))
+        return self.clients[-1]
 
     def http(self) -> httpx.Client:
         return httpx.Client(base_url=self.base_url, timeout=120, trust_env=False)
@@ -96,6 +98,8 @@ def wait(engine: Engine) -> None:
 
 def stop(engine: Engine) -> int:
     """SIGTERM, and what the process said to it."""
+    for client in engine.clients:
+        client.close()
     if engine.process.poll() is None:
         engine.process.send_signal(signal.SIGTERM)
     return engine.process.wait(STOP_DEADLINE)

@@ -1,12 +1,14 @@
 """Real pictures, kept: told by address, made again to the same bytes, and who was made from whom."""
 
+import base64
 import io
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.integration.stack import Stack
+from tests.integration.stack import Stack, eventually
 
 PROMPT = "a red circle on a blue background"
 
@@ -55,3 +57,23 @@ def test_a_real_edit_knows_its_picture_and_is_made_again(stack: Stack) -> None:
     assert get(stack, f"/v1/artifacts/{parent}").json()["children"] == [kept["id"]]
     assert again(stack, kept["id"]).json()["equal"] is True
     assert Image.open(io.BytesIO(httpx.get(address, trust_env=False).content)).size == (64, 64)
+
+
+def test_a_picture_that_is_asked_for_in_the_background_is_the_one_that_comes_at_once(stack: Stack) -> None:
+    client = stack.client()
+    wish = {"model": "shapes", "prompt": PROMPT, "size": "64x64", "n": 2}
+    handed_in = client.images.generate(**wish, extra_body={"seed": 21, "background": True})  # type: ignore[call-overload]
+    job_id = handed_in.model_extra["id"]
+
+    def job() -> dict[str, Any]:
+        told: dict[str, Any] = get(stack, f"/v1/jobs/{job_id}").json()
+        return told
+
+    assert job()["object"] == "image.job"
+    eventually(lambda: job()["status"] not in {"queued", "in_progress"}, "the job is over", 300)
+    done = job()
+    assert (done["status"], done["progress"], done["error"]) == ("completed", 100, None)
+    pictures = [httpx.get(each["url"], trust_env=False).raise_for_status().content for each in done["data"]]
+    at_once = client.images.generate(**wish, extra_body={"seed": 21})  # type: ignore[call-overload]
+    assert [base64.b64encode(picture).decode() for picture in pictures] == [each.b64_json for each in at_once.data]
+    assert httpx.delete(f"{stack.base_url}/v1/jobs/{job_id}", trust_env=False).json()["deleted"] is True

@@ -166,7 +166,6 @@ def test_text_and_pictures_are_served_side_by_side(stack: Stack) -> None:
         said, made = people.submit(chat), people.submit(draw, stack)
         assert "Paris" in said.result()
         assert first(made.result()).size == (SIDE, SIDE)
-    stack.unload()
 
 
 def test_what_a_model_cannot_honour_is_refused_by_name(stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """A real vLLM behind the whole of Roundhouse, asked with the real OpenAI SDK: as local processes, and in Docker."""
 
+import json
 import re
 import signal
 import time
@@ -25,7 +26,7 @@ def ask(client: OpenAI) -> str:
 
 
 def test_eight_first_requests_at_once_start_one_engine_and_all_are_answered(stack: Stack) -> None:
-    assert stack.state() == "stopped"
+    stack.unload()
     starts = stack.starts()
     with ThreadPoolExecutor(8) as people:
         answers = list(people.map(lambda _: ask(stack.client()), range(8)))
@@ -166,17 +167,17 @@ def test_a_manager_that_is_killed_and_comes_back_adopts_the_running_engine(stack
 def test_streams_go_on_while_the_manager_is_dead(stack: Stack) -> None:
     stream = iter(
         stack.client().chat.completions.create(
-            model=MODEL, messages=STORY, max_tokens=300, stream=True, extra_body={"ignore_eos": True}
+            model=MODEL, messages=STORY, max_tokens=150, stream=True, extra_body={"ignore_eos": True}
         )
     )
     next(stream)
     stack.end("manager", signal.SIGKILL)
     assert "Paris" in ask(stack.client()), "the endpoint that the proxy has is good"
-    assert len(list(stream)) > 200
+    assert len(list(stream)) > 100
     stack.start("manager")
 
 
-def test_an_engine_killed_in_the_middle_of_a_stream_is_an_error_and_the_next_request_brings_it_back(
+def test_an_engine_killed_in_the_middle_of_a_stream_is_an_error_and_the_next_stream_brings_it_back_telling_how(
     stack: Stack,
 ) -> None:
     starts = stack.starts()
@@ -189,8 +190,22 @@ def test_an_engine_killed_in_the_middle_of_a_stream_is_an_error_and_the_next_req
     stack.kill_engine()
     with pytest.raises(openai.APIError, match="engine"):
         list(stream)
-    assert "Paris" in ask(stack.client())
+    body = {"model": MODEL, "messages": QUESTION, "stream": True, "temperature": 0, "max_tokens": 30}
+    url = f"{stack.base_url}/v1/chat/completions"
+    with httpx.stream("POST", url, json=body, timeout=300, trust_env=False) as answer:
+        lines = list(answer.iter_lines())
+    # Comments keep the stream of a model that is not there yet alive.
+    comments = [line for line in lines if line.startswith(":")]
+    assert any("starting" in comment for comment in comments), comments
+    assert "Paris" in said(lines)
+    assert lines[-2] == "data: [DONE]"
     assert stack.starts() == starts + 1
+
+
+def said(lines: list[str]) -> str:
+    """The words of a stream's events."""
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])
 
 
 def test_a_first_caller_that_gives_up_after_a_second_does_not_stop_the_load(stack: Stack) -> None:
@@ -199,18 +214,6 @@ def test_a_first_caller_that_gives_up_after_a_second_does_not_stop_the_load(stac
         ask(stack.client(timeout=1))
     eventually(lambda: stack.state() == "ready", "the load went on by itself", 400)
     assert "Paris" in ask(stack.client())
-
-
-def test_a_stream_for_a_cold_model_is_kept_alive_by_comments_that_tell_the_progress(stack: Stack) -> None:
-    stack.unload()
-    body = {"model": MODEL, "messages": QUESTION, "stream": True, "temperature": 0, "max_tokens": 30}
-    with httpx.stream(
-        "POST", f"{stack.base_url}/v1/chat/completions", json=body, timeout=120, trust_env=False
-    ) as answer:
-        lines = list(answer.iter_lines())
-    comments = [line for line in lines if line.startswith(":")]
-    assert any("starting" in comment for comment in comments), comments
-    assert lines[-2] == "data: [DONE]"
 
 
 def test_the_end_of_the_stack_leaves_no_process_container_or_network(stack: Stack) -> None:

@@ -103,6 +103,18 @@ def first_picture(box: Box) -> Path:
     return file
 
 
+def kept_pictures(box: Box) -> list[str]:
+    """The pictures that lie in the stack's store of artifacts, whether it runs or not."""
+    images = "/artifacts/images"
+    if box.runtime == "process":
+        names = os.listdir(f"{box.run_dir}{images}")
+    else:
+        volume = f"{box.instance}-artifacts:/artifacts:ro"
+        run = ("docker", "run", "--rm", "--network", "none", "--volume", volume)
+        names = (output_of((*run, "roundhouse:0.1.0", "ls", images)) or "").split()
+    return [name for name in names if name.endswith(".png")]
+
+
 def pixels(file: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Red, green and blue in the middle of a picture and in its corner."""
     with Image.open(file) as opened:
@@ -126,6 +138,7 @@ def test_setup_gives_a_first_answer_and_down_leaves_nothing(box: Box) -> None:
     assert "smollm2" in box.run("ps")
     box.run("down")
     assert box.left() == []
+    assert kept_pictures(box) != []
     box.run("down")
 
 

@@ -1,6 +1,7 @@
 """What schemathesis loads beside the document: what no schema can say of requests, and what every answer must be."""
 
 import json
+import os
 import re
 from typing import Any
 
@@ -10,23 +11,50 @@ from schemathesis.checks import CheckContext
 
 from contract.capabilities import ENDPOINT_TYPES
 from contract.catalogue import ModelType
+from tests.proxy.stocked import KNOWN
 
 FIELDS = {"message", "type", "param", "code", "origin"}
 LEAK = re.compile(rb"traceback|\.py\b|/home/|/tmp/|0x[0-9a-f]{8}", re.IGNORECASE)
 PAINTERS = frozenset({ModelType.IMAGE, ModelType.EDIT})
-NAMES = ("all", "m", "alias", "org/all:1")
+NAMES = ("all", "m", "alias", "org/all:1", "clip")
+THINGS: dict[str, list[str]] = json.loads(os.environ.get(KNOWN, "{}"))
+RANGES = ("bytes=0-3", "bytes=-4", "bytes=5-", "bytes=99999-", "bytes=0-1,3-4")
+ID = re.compile(r"(art|upload|video|imgjob)_[0-9a-f]{32}")
 
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """A whole number is written as one, a known model is one that serves the path, and a form's fields have names."""
+    """A whole number is written as one, a known model is one that serves the path, and a form's fields have names.
+
+    An id that could be one is one of those that are there; a range is one that may be asked for.
+    """
+    if "range" in (case.headers or {}):
+        case.headers["range"] = RANGES[len(case.headers["range"]) % len(RANGES)]
+    for name, value in case.path_parameters.items():
+        if name in THINGS and ID.fullmatch(str(value)):
+            case.path_parameters[name] = thing(name, value, is_spent=case.method == "DELETE")
     if isinstance(case.body, dict):
         body = whole(case.body)
         if body.get("model") in NAMES:
-            body["model"] = "m" if ENDPOINT_TYPES.get(case.path, frozenset()) & PAINTERS else "all"
+            body["model"] = serving(ENDPOINT_TYPES.get(case.path, frozenset()))
         if case.media_type == "multipart/form-data":
             body.pop("", None)
         case.body = body
+
+
+def serving(types: frozenset[ModelType]) -> str:
+    """The model of the catalogue that is of these types."""
+    if ModelType.VIDEO in types:
+        return "clip"
+    return "m" if types & PAINTERS else "all"
+
+
+def thing(name: str, value: str, *, is_spent: bool) -> str:
+    """The id of one that is there: the first, or for a deletion one of the others while there are any."""
+    known = THINGS[name]
+    if not is_spent:
+        return known[0]
+    return known.pop() if len(known) > 1 else value
 
 
 def whole(value: Any) -> Any:  # noqa: ANN401

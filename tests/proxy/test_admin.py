@@ -51,7 +51,7 @@ async def test_what_changes_something_is_never_a_get(tmp_path: Path, path: str) 
     async with world(tmp_path) as w:
         answer = await w.get(path)
         assert answer.status == 405
-        assert answer.headers["allow"] == "POST"
+        assert answer.headers["allow"] == "OPTIONS, POST"
         assert w.manager.verbs == []
 
 

@@ -1,5 +1,6 @@
 """`/v1/artifacts` over HTTP: uploaded, listed, read in ranges, deleted; and whose they are."""
 
+import gc
 import io
 import json
 import zipfile
@@ -14,7 +15,7 @@ from proxy.artifacts.staging import WHOLE
 from tests.fakes.pictures import BLUE, png
 from tests.proxy.image_world import FORM, form, part
 from tests.proxy.keyed import Keyed, Made, keyed
-from tests.proxy.world import Raw, World, world
+from tests.proxy.world import Raw, World, until, world
 
 pytestmark = pytest.mark.anyio
 
@@ -234,6 +235,8 @@ async def test_a_listing_is_filtered_and_paged(tmp_path: Path) -> None:
         ("after=art_" + "0" * 32, "after"),
         ("after=c" + "g" * 8, "after"),
         ("color=red", "color"),
+        ("kind=", "kind"),
+        ("limit=", "limit"),
     ],
 )
 async def test_a_filter_that_makes_no_sense_is_named(tmp_path: Path, query: str, param: str) -> None:
@@ -301,6 +304,20 @@ async def test_what_was_found_is_exported_with_its_sidecars(tmp_path: Path) -> N
         assert zipfile.ZipFile(io.BytesIO(unchunked(nothing.body))).namelist() == []
 
 
+async def test_an_export_that_nobody_reads_to_its_end_is_closed_all_the_same(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        for number in range(3):
+            await upload(w, bytes([number]) * 4 * 2**20, name="a.bin")
+        head = await w.get(f"{ARTIFACTS}/export", method="HEAD")
+        assert (head.status, head.body) == (200, b"")
+        assert (await w.get(f"{ARTIFACTS}/export?after=art_{'0' * 32}")).status == 400
+        asking = httpx.AsyncClient(base_url=w.url, trust_env=False)
+        async with asking as client, client.stream("GET", f"{ARTIFACTS}/export") as answer:
+            await anext(answer.aiter_raw())
+        await until(lambda: "<Traffic 0 in flight>" in repr(w.proxy.traffic))
+        gc.collect()  # an archive that was left open would complain, which fails the test
+
+
 def unchunked(body: bytes) -> bytes:
     """A body that came in chunks -> its bytes."""
     out = b""
@@ -358,6 +375,10 @@ async def test_the_same_content_of_two_owners_shares_bytes_and_nothing_else(tmp_
         mine = await upload(k.world, png(), me.header, prompt="mine")
         yours = await upload(k.world, png(), you.header)
         assert (yours["prompt"], yours["sha256"]) == (None, mine["sha256"])
+        twin = await upload(k.world, png(), me.header)
+        for made, who, same in ((mine, me, [twin["id"]]), (yours, you, [])):
+            shown = await k.ask("GET", f"{ARTIFACTS}/{made['id']}", None, who.header)
+            assert json.loads(shown.body)["same_bytes"] == same
         await k.ask("DELETE", f"{ARTIFACTS}/{mine['id']}", None, me.header)
         assert (await k.ask("GET", f"{ARTIFACTS}/{yours['id']}/content", None, you.header)).body == png()
 

@@ -55,6 +55,16 @@ async def test_a_picture_is_told_by_its_address(tmp_path: Path) -> None:
         assert len(await kept(w)) == 2
 
 
+@pytest.mark.parametrize(("said", "scheme"), [("https", "https"), ("http", "http"), ("gopher", "http")])
+async def test_an_address_has_the_scheme_that_a_server_before_this_one_says(
+    tmp_path: Path, said: str, scheme: str
+) -> None:
+    async with image_world(tmp_path) as w:
+        headers = {"x-forwarded-proto": said}
+        answer = await w.client.images.generate(prompt="a cat", response_format="url", extra_headers=headers)
+        assert str((answer.data or [])[0].url).startswith(f"{scheme}://127.0.0.1:{w.world.port}/v1/artifacts/art_")
+
+
 async def test_an_edit_is_told_by_its_address_and_knows_what_it_was_made_from(tmp_path: Path) -> None:
     async with image_world(tmp_path) as w:
         image = ("cat.png", png(colour=BLUE))

@@ -10,7 +10,7 @@ import pytest
 
 from contract.capabilities import ENDPOINT_TYPES
 from contract.states import ModelState
-from proxy.endpoints._remembered import ID_LIMIT, ResponseMemory
+from proxy.endpoints._remembered import ID_LIMIT, Made, ResponseMemory
 from tests.fakes.wide_engine import WideEngine
 from tests.proxy.media.pictures import chat, data_url, encoded, picture_part
 from tests.proxy.world import World, until, world
@@ -149,13 +149,24 @@ async def test_a_response_is_asked_for_again_at_the_engine_that_made_it(wide: Wi
 
 
 async def test_of_the_query_only_what_is_meant_is_passed_on(wide: Wide) -> None:
-    await wide.post("/v1/responses", model="writer", input="a")
+    await wide.world.post("/v1/responses", b'{"model":"writer","input":"a","background":true,"stream":true}')
     answer = await wide.world.get("/v1/responses/resp_1?stream=true&starting_after=07&evil=%0d%0a&include[]=x")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert b"response.created" in answer.body
     assert wide.engine.requests[-1].target == "/v1/responses/resp_1?stream=true&starting_after=7"
     status, error = await wide.get("/v1/responses/resp_1?stream=true&starting_after=-1")
     assert (status, error["error"]["param"]) == (400, "starting_after")
+
+
+@pytest.mark.parametrize("made", [{}, {"background": True}, {"stream": True}])
+async def test_a_response_without_events_is_not_asked_for_as_a_stream(wide: Wide, made: dict[str, bool]) -> None:
+    await wide.world.post("/v1/responses", json.dumps({"model": "writer", "input": "a", **made}).encode())
+    asked = len(wide.engine.requests)
+    status, error = await wide.get("/v1/responses/resp_1?stream=true")
+    assert (status, error["error"]["param"]) == (400, "stream")
+    assert "background" in error["error"]["message"]
+    assert all(each.method == "POST" or "stream" not in each.target for each in wide.engine.requests[asked:])
+    assert (await wide.get("/v1/responses/resp_1?stream=false"))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -202,13 +213,14 @@ async def test_a_response_goes_on_only_from_one_that_is_remembered(wide: Wide) -
 
 def test_the_memory_of_responses_is_bounded_and_an_owners_own() -> None:
     memory = ResponseMemory(most=3)
+    m = Made("m", keeps_events=True)
     for number in range(5):
-        memory.remember(f"r{number}", "m", "me")
-    assert [memory.find(f"r{number}", "me") for number in range(5)] == [None, None, "m", "m", "m"]
+        memory.remember(f"r{number}", m, "me")
+    assert [memory.find(f"r{number}", "me") for number in range(5)] == [None, None, m, m, m]
     assert memory.find("r4", "you") is None
-    memory.remember("r4", "theirs", "you")
-    assert (memory.find("r4", "me"), memory.find("r4", "you")) == ("m", None)
-    memory.remember("x" * (ID_LIMIT + 1), "m", "me")
+    memory.remember("r4", Made("theirs", keeps_events=False), "you")
+    assert (memory.find("r4", "me"), memory.find("r4", "you")) == (m, None)
+    memory.remember("x" * (ID_LIMIT + 1), m, "me")
     assert repr(memory) == "<ResponseMemory 3 of 3>"
 
 

@@ -266,15 +266,53 @@ async def test_a_field_that_reaches_into_the_engine_never_leaves_the_proxy(w: Wo
 
 
 async def test_every_route_answers_methods_it_does_not_have_with_a_405_and_options_with_what_it_has(w: World) -> None:
+    declared = {(route.method, route.path) for route in w.proxy.routes}
     for route in w.proxy.routes:
         path = route.path.replace("*", "x")
-        for method in ("PUT", "PATCH", "TRACE", "CONNECTS"):
+        for method in {"PUT", "PATCH", "TRACE", "CONNECTS"} - {each for each, at in declared if at == route.path}:
             answer = await w.get(path, method=method)
             assert answer.status in {400, 404, 405}, (method, path)
             assert not LEAK.search(answer.body)
         options = await w.get(path, method="OPTIONS")
         assert options.status in {200, 404}, path
-        assert options.status == 404 or route.method in options.headers["allow"]
+        assert options.status == 404 or route.rest or route.method in options.headers["allow"]
+
+
+BELOW = {
+    "/v1/artifacts/a": "DELETE, GET, HEAD, OPTIONS",
+    "/v1/artifacts/a/content": "GET, HEAD, OPTIONS",
+    "/v1/artifacts/a/thumbnail": "GET, HEAD, OPTIONS",
+    "/v1/artifacts/a/reproduce": "OPTIONS, POST",
+    "/v1/artifacts/export": "GET, HEAD, OPTIONS",
+    "/v1/files/a": "DELETE, GET, HEAD, OPTIONS",
+    "/v1/files/a/content": "GET, HEAD, OPTIONS",
+    "/v1/uploads/a": "GET, HEAD, OPTIONS",
+    "/v1/uploads/a/parts": "OPTIONS, POST",
+    "/v1/videos/a": "DELETE, GET, HEAD, OPTIONS",
+    "/v1/videos/a/content": "GET, HEAD, OPTIONS",
+    "/v1/videos/a/remix": "OPTIONS, POST",
+    "/v1/jobs/a": "DELETE, GET, HEAD, OPTIONS",
+    "/v1/responses/a": "GET, HEAD, OPTIONS",
+    "/v1/responses/a/cancel": "OPTIONS, POST",
+    "/admin/models/a": "GET, HEAD, OPTIONS",
+    "/admin/models/org/a:1/logs": "GET, HEAD, OPTIONS",
+    "/admin/models/org/a:1/load": "OPTIONS, POST",
+}
+
+
+async def test_what_is_below_a_path_names_the_methods_that_are_there_and_no_other_is_taken(w: World) -> None:
+    for route in w.proxy.routes:
+        there = re.compile(re.escape(route.path.removesuffix("*")) + route.rest)
+        found = (route.method in allowed for path, allowed in BELOW.items() if there.fullmatch(path))
+        assert not route.rest or any(found), f"{route.method} {route.path} is not in the table"
+    for path, allowed in BELOW.items():
+        assert (await w.get(path, method="OPTIONS")).headers["allow"] == allowed, path
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(allowed.split(", ")):
+            answer = await w.get(path, "content-length: 0", method=method)
+            assert (answer.status, answer.headers["allow"]) == (405, allowed), (method, path)
+    for path in ("/v1/artifacts/a/nothing", "/v1/files/a/b/content", "/v1/uploads/", "/v1/videos/a/", "/v1/jobs/a/b"):
+        for method in ("GET", "OPTIONS", "DELETE"):
+            assert (await w.get(path, method=method)).status == 404, (method, path)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ B9 what was spent                               test_usage.py
 import asyncio
 import json
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ async def test_a_key_counts_in_its_own_header_once_and_nowhere_else(k: Keyed) ->
     text = key.text
     for headers in (
         [f"cookie: authorization=Bearer {text}; key={text}"],
-        [f"x-api-key: {text}"],
+        [f"x-api-key: Bearer {text}"],
+        [f"x-api-key: {text}, {text}"],
+        [f"x_api_key: {text}"],
+        [f"api-key: {text}"],
         [f"proxy-authorization: Bearer {text}"],
         [f"authorization: Basic {text}"],
         [f"authorization: {text}"],
@@ -55,6 +59,38 @@ async def test_a_key_counts_in_its_own_header_once_and_nowhere_else(k: Keyed) ->
     assert twice.status == 400, "which of the two another server would believe is not to be known"
     for path in (f"/v1/models?key={text}", f"/v1/models?authorization=Bearer%20{text}", f"/v1/models/{text}"):
         assert (await k.world.get(path)).status in {401, 429}
+
+
+# B5
+
+
+def furthest(one: list[int], other: list[int]) -> float:
+    """Kolmogorov's and Smirnov's measure: how far the two distributions stand apart, from 0 to 1."""
+    one, other = sorted(one), sorted(other)
+    return max(abs(bisect_right(one, at) / len(one) - bisect_right(other, at) / len(other)) for at in (*one, *other))
+
+
+async def test_how_long_a_refusal_takes_on_the_wire_tells_nothing_of_the_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.company.BAD_KEYS_PER_MINUTE", 10**6)
+    async with keyed(tmp_path) as k:
+        secret = (await k.make()).text
+        start = secret.rindex("-", 0, 20) + 1
+        offers = [secret[: start + right].ljust(len(secret), ".") for right in (0, 31)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", k.world.port)
+        times: tuple[list[int], list[int]] = ([], [])
+        for _ in range(500):
+            for offer, taken in zip(offers, times, strict=True):
+                head = f"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {offer}\r\n\r\n".encode()
+                began = time.perf_counter_ns()
+                writer.write(head)
+                told = await reader.readuntil(b"\r\n\r\n")
+                taken.append(time.perf_counter_ns() - began)
+                assert told.startswith(b"HTTP/1.1 401")
+                await reader.readexactly(int(told.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        writer.close()
+    assert furthest(*times) < 0.15, "of two alike it is more once in ten thousand times"
 
 
 # B7

@@ -1,6 +1,6 @@
 """Hazards J of the list: many at once, and one that would have everything.
 
-J1 test_herd.py   J2 test_sessions.py
+J1 test_herd.py   J2 test_sessions.py   J6 test_hazards_soak.py
 """
 
 import asyncio
@@ -62,6 +62,24 @@ async def test_a_key_that_floods_is_held_to_its_own_limit_and_others_hardly_wait
     assert set(statuses) == {200, 429}
     assert statuses.count(429) > statuses.count(200)
     assert sorted(took)[45] < 1.0, "nine of ten, on a machine that is shared"
+    assert max(took) < 5.0
+
+
+async def test_a_key_without_limits_that_floods_does_not_keep_others_waiting(k: Keyed) -> None:
+    """It may take every place of a model's: past those all are told 503 at once, and only a limit of its own helps."""
+    greedy, other = await k.make(), await k.make(limits={"requests_per_minute": 1000})
+    over, statuses = asyncio.Event(), list[int]()
+    flooding = [asyncio.create_task(flood(k, greedy, over, statuses)) for _ in range(FLOOD)]
+    await until(lambda: len(statuses) > FLOOD)
+    took = []
+    for _ in range(20):
+        began = time.monotonic()
+        assert (await k.chat(other)).status == 200
+        took.append(time.monotonic() - began)
+    over.set()
+    await asyncio.gather(*flooding)
+    assert set(statuses) == {200}
+    assert sorted(took)[17] < 1.0
     assert max(took) < 5.0
 
 

@@ -1,24 +1,29 @@
 """Schemathesis asks what the OpenAPI document allows, and what it does not: no 5xx, and every answer as it says.
 
-Hazard A17 of the list. Of the document the manager's endless events alone are left out; `test_admin.py` has them.
+Hazard A17 of the list. Of the document the two endless streams of events alone are left out, which others test.
 """
 
 import asyncio
+import json
 import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI
 
 from proxy.endpoints.openapi import PATH
 from tests.fakes.faithful_engine import FaithfulEngine
+from tests.fakes.video_engine import FakeVideoEngine
 from tests.mock.server import Mock, running
 from tests.proxy.keyed import keyed
 from tests.proxy.process import ROOT
+from tests.proxy.stocked import KNOWN, Known, stock
 from tests.proxy.world import World, until, world
 
 pytestmark = pytest.mark.anyio
@@ -27,9 +32,11 @@ KINDS = ["text", "embedding", "rerank", "audio"]
 CATALOGUE: dict[str, dict[str, Any]] = {
     "all": {"type": KINDS, "default_for": KINDS, "aliases": ["org/all:1"]},
     "m": {"type": ["image", "edit"], "default_for": ["image", "edit"], "aliases": ["alias"]},
+    "clip": {"type": "video", "default_for": "video"},
 }
 STRICT = ("--generation-allow-x00", "false")
-ALWAYS = ("--exclude-path", "/admin/events", "--continue-on-failure", "--max-failures", "20", "--request-timeout", "20")
+ENDLESS = ("--exclude-path", "/admin/events", "--exclude-path", "/v1/events")
+ALWAYS = (*ENDLESS, "--continue-on-failure", "--max-failures", "20", "--request-timeout", "20")
 THE_SAME = ("--seed", "1")  # a change is judged by what it did; the long suite looks for new cases
 USUAL = (*ALWAYS, "--generation-database", "none", "--warnings", "off", "--no-color")
 
@@ -41,11 +48,13 @@ class Asked:
     world: World
     engine: FaithfulEngine
     folder: Path
+    known: Known
 
     async def ask(self, *options: str) -> None:
         """Every operation, as schemathesis would ask it. Fails with its report."""
         command = ("-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run", f"{self.world.url}{PATH}")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.proxy.schemathesis_hooks"}
+        hooks = {"SCHEMATHESIS_HOOKS": "tests.proxy.schemathesis_hooks", KNOWN: json.dumps(self.known)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **hooks}
         asking = await asyncio.create_subprocess_exec(
             *(sys.executable, *command, *USUAL, *options),
             cwd=self.folder,
@@ -69,26 +78,29 @@ def painter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
         yield mock
 
 
-async def ready(w: World, engine: FaithfulEngine, painter: Mock) -> None:
-    w.manager.endpoints.update(all=engine.url, m=painter.base_url)
-    await w.manager.change_catalogue(CATALOGUE)
-    await until(lambda: w.proxy.feed.directory is not None and "m" in w.proxy.feed.directory.statuses)
+@asynccontextmanager
+async def ready(w: World, painter: Mock, client: AsyncOpenAI, folder: Path) -> AsyncIterator[Asked]:
+    async with FaithfulEngine() as engine, FakeVideoEngine() as filmer:
+        w.manager.endpoints.update(all=engine.url, m=painter.base_url, clip=filmer.url)
+        await w.manager.change_catalogue(CATALOGUE)
+        await until(lambda: w.proxy.feed.directory is not None and "clip" in w.proxy.feed.directory.statuses)
+        yield Asked(w, engine, folder, await stock(client))
 
 
 @pytest.fixture
-async def with_keys(tmp_path: Path, painter: Mock) -> AsyncIterator[tuple[Asked, str]]:
-    """And an admin's key, which is one of the store: bad keys from the same address do not lock it out."""
-    async with FaithfulEngine() as engine, keyed(tmp_path) as k:
-        await ready(k.world, engine, painter)
+async def with_keys(tmp_path: Path, painter: Mock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Asked, str]]:
+    """And an admin's key. Each operation is asked with bad ones, too: more than are borne from one address."""
+    monkeypatch.setattr("proxy.company.BAD_KEYS_PER_MINUTE", 10_000)
+    async with keyed(tmp_path) as k:
         key = await k.make(admin=True)
-        yield Asked(k.world, engine, tmp_path), f"Authorization: Bearer {key.text}"
+        async with ready(k.world, painter, k.sdk(key), tmp_path) as asked:
+            yield asked, f"Authorization: Bearer {key.text}"
 
 
 @pytest.fixture
 async def without_keys(tmp_path: Path, painter: Mock) -> AsyncIterator[Asked]:
-    async with FaithfulEngine() as engine, world(tmp_path) as w:
-        await ready(w, engine, painter)
-        yield Asked(w, engine, tmp_path)
+    async with world(tmp_path) as w, ready(w, painter, w.client, tmp_path) as asked:
+        yield asked
 
 
 # Without a key whoever makes the first locks all others out, as it should.
