@@ -54,6 +54,8 @@ def prepare(settings: CliSettings, steps: Steps) -> None:
     with steps.step("PostgreSQL") as step:
         remedy = "install PostgreSQL, so that `initdb` is on the PATH"
         ensure_program(step, "initdb", "postgresql", remedy, postgres_path())
+    with steps.step("FFmpeg, whose ffprobe reads clips back") as step:
+        ensure_program(step, "ffprobe", "ffmpeg", "install FFmpeg, so that `ffprobe` is on the PATH")
     with steps.step("vLLM engine for the CPU") as step:
         prepare_engine(step, settings, VLLM)
     with steps.step("Diffusers engine") as step:

@@ -65,6 +65,7 @@ def places(engine: str, word: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "requires", {"requires": {word: 1}}
     yield "requires", {"requires": {"memory": word}}
     yield from ((key, {key: word}) for key in ("port", "idle_timeout", "asleep_timeout", "pin", "preload"))
+    yield "keyframe", {"type": "video", "engine": "diffusers", "keyframe": word}
     yield "no such key", {word: 1}
 
 
