@@ -11,7 +11,7 @@ from manager.fixed import Fixed
 # Keys that the manager and the proxy act on and no engine is told. Every other key counts as one that an engine is
 # told, so that a key that is new to the schema is safe before anybody thinks of it here.
 ENGINE_IS_NOT_TOLD = frozenset(
-    {"idle_timeout", "asleep_timeout", "pin", "preload", "default_for", "requires", "engine", "container"}
+    {"idle_timeout", "asleep_timeout", "pin", "preload", "default_for", "keyframe", "requires", "engine", "container"}
 )
 
 

@@ -14,12 +14,7 @@ import pytest
 
 from cli.health import complaint_of
 from cli.settings import REPOSITORY
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.harness.ports import free_port
 
 
 def lives(pid: int) -> bool:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections import OrderedDict
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import httpx
 from openai import OpenAI
+
+from tests.harness.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".engines" / "diffusers" / "bin" / "python"
@@ -75,7 +76,7 @@ def tiny_models() -> Path:
 
 def start(name: str, model: Path, folder: Path, *flags: str) -> Engine:
     """A server that listens; `wait` until it is ready."""
-    port = _free_port()
+    port = free_port()
     log = folder / f"{name}-{port}.log"
     command = [str(PYTHON), "-m", "images.diffusers.server", "--model", str(model), "--served-model-name", name]
     with log.open("wb") as stderr:
@@ -150,10 +151,3 @@ def _healthy(engine: Engine) -> bool:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, **ENVIRONMENT}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,10 +1,8 @@
 """A whole Roundhouse for the tests: a manager and a proxy as a user would run them, and the means to hurt them."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,15 +16,10 @@ import httpx
 import psutil
 from openai import OpenAI
 
+from tests.harness.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 MODEL = "smollm2"
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def eventually(is_so: Callable[[], bool], what: str, seconds: float = 120) -> None:

@@ -13,8 +13,9 @@ import httpx
 import pytest
 from docker.models.containers import Container
 
+from tests.harness.ports import free_port
 from tests.integration.box import Box, box_in, containers_of_others, mock, run_still
-from tests.integration.stack import eventually, free_port
+from tests.integration.stack import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
 

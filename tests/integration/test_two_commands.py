@@ -21,7 +21,7 @@ from PIL import Image
 from cli.docker_host import leftovers, output_of
 from cli.pictures import FILE, PROMPT, SEED
 from tests.docs.markdown import ROOT
-from tests.integration.stack import free_port
+from tests.harness.ports import free_port
 
 SECOND_SETUP_SECONDS = 90
 

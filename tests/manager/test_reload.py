@@ -13,7 +13,7 @@ from manager.supervision.reload import Difference, difference, identity_of
 from tests.fakes.kind import TinyKind
 
 KIND = TinyKind()
-BASE: dict[str, Any] = {"type": ["text", "image"], "source": "./small"}
+BASE: dict[str, Any] = {"type": ["text", "image", "video"], "source": "./small"}
 
 
 def fixed(name: str = "a", created: int = 1, **entry: Any) -> Fixed:  # noqa: ANN401
@@ -69,6 +69,7 @@ CHANGES: tuple[tuple[str, Any, Any, Difference], ...] = (
     ("aliases", [], ["small"], REPLACED),  # an engine is told its names, and refuses others
     ("defaults", {}, {"temperature": 0.5}, REPLACED),
     ("default_for", [], ["text"], ADJUSTED),
+    ("keyframe", None, "painter", ADJUSTED),  # the proxy asks that one for a picture, not the engine
 )
 
 
@@ -129,8 +130,9 @@ def test_names_keep_the_order_of_their_catalogue() -> None:
     assert difference(old, new) == Difference(added=("c", "b"), removed=("x",), adjusted=("y", "z"))
 
 
-def has_its_defaults(entry: dict[str, Any]) -> bool:
-    return set(entry.get("default_for", ())) <= set((BASE | entry)["type"])
+def keeps_its_rules(entry: dict[str, Any]) -> bool:
+    types = (BASE | entry)["type"]
+    return set(entry.get("default_for", ())) <= set(types) and (entry.get("keyframe") is None or "video" in types)
 
 
 def test_a_difference_tells_itself_in_words() -> None:
@@ -140,7 +142,7 @@ def test_a_difference_tells_itself_in_words() -> None:
 
 VALUES = {key: [value for row in CHANGES if row[0] == key for value in row[1:3]] for key, *_ in CHANGES}
 ENTRIES = st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in VALUES.items()})
-WRITTEN = st.dictionaries(st.sampled_from("abcde"), ENTRIES.filter(has_its_defaults))
+WRITTEN = st.dictionaries(st.sampled_from("abcde"), ENTRIES.filter(keeps_its_rules))
 
 
 def read(written: dict[str, dict[str, Any]], created: int) -> dict[str, Fixed]:

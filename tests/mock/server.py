@@ -1,6 +1,5 @@
 """The mock engine as the manager runs it: a process with a socket."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import httpx
 from openai import OpenAI
+
+from tests.harness.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -57,9 +58,7 @@ class Mock:
 @contextmanager
 def started(folder: Path, *flags: str) -> Iterator[Mock]:
     """An engine that begins to load; it is gone at the end of the block, however it behaves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = folder / f"mock-{port}.log"
     command = [sys.executable, "-m", "images.mock.server", "--served-model-name", "m", "alias", "--port", str(port)]
     with log.open("wb") as stderr:

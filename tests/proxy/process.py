@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -11,16 +10,10 @@ from pathlib import Path
 
 from tests.fakes.engine import FakeEngine
 from tests.fakes.manager import TOKEN, FakeManager
+from tests.harness.ports import free_port
 from tests.proxy.world import MODELS, PATIENCE, Raw
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

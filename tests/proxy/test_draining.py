@@ -9,7 +9,8 @@ import pytest
 
 from contract.lease import Queued, Ready
 from tests.fakes.manager import FakeManager
-from tests.proxy.process import begin, free_port, process, serving, status_of
+from tests.harness.ports import free_port
+from tests.proxy.process import begin, process, serving, status_of
 from tests.proxy.world import MODELS, PATIENCE, until, world
 
 pytestmark = pytest.mark.anyio

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.proxy.keyed import Keyed, Made, keyed
 from tests.proxy.media.pictures import chat, data_url, encoded, picture_part
-from tests.proxy.process import ROOT, free_port
+from tests.proxy.process import ROOT
 from tests.proxy.test_rate_limits import request_of
 from tests.proxy.world import until, world
 

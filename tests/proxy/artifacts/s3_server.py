@@ -13,8 +13,8 @@ from pathlib import Path
 from proxy.artifacts.bucket.line import Line, close_quietly
 from proxy.artifacts.bucket.place import BucketPlace, Credentials
 from proxy.artifacts.failures import BucketAway, BucketRefused
+from tests.harness.ports import free_port
 from tests.proxy.artifacts.buckets import BUCKET, OWNER, READER
-from tests.proxy.process import free_port
 
 PATIENCE = 60.0
 PARTS = ("master", "volume", "filer", "s3")

@@ -14,8 +14,9 @@ import pytest
 from tests.fakes.image_engine import FakeImageEngine
 from tests.fakes.manager import TOKEN, FakeManager
 from tests.fakes.video_engine import FakeVideoEngine, VideoKnobs
+from tests.harness.ports import free_port
 from tests.proxy.jobs.film import MODELS
-from tests.proxy.process import free_port, process, status_of
+from tests.proxy.process import process, status_of
 from tests.proxy.world import PATIENCE
 
 pytestmark = pytest.mark.anyio

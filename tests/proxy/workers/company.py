@@ -13,8 +13,9 @@ import psutil
 
 from tests.fakes.engine import FakeEngine
 from tests.fakes.manager import TOKEN, FakeManager
+from tests.harness.ports import free_port
 from tests.proxy.keyed import ADMIN, BODY, CHAT
-from tests.proxy.process import free_port, process, status_of
+from tests.proxy.process import process, status_of
 from tests.proxy.world import MODELS, Raw
 
 START = 90.0  # three Pythons on a busy machine

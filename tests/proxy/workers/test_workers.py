@@ -11,8 +11,9 @@ from openai import AsyncOpenAI
 from contract.states import ModelState
 from proxy.access.sources import BAD_KEYS_PER_MINUTE
 from tests.fakes.wide_engine import WideEngine
+from tests.harness.ports import free_port
 from tests.proxy.keyed import ADMIN, BODY, CHAT
-from tests.proxy.process import free_port, process, status_of
+from tests.proxy.process import process, status_of
 from tests.proxy.scraped import Scrape
 from tests.proxy.workers.company import START, Company, company, request
 from tests.proxy.world import HELLO
