@@ -11,11 +11,12 @@ from contract.sizes import show_bytes
 from proxy.artifacts.backroom import Backroom, log_failure
 from proxy.artifacts.facts import Entry
 from proxy.artifacts.names import content_name
-from proxy.artifacts.stored_file import StoredFile
+from proxy.artifacts.stored_file import IN_MEMORY, StoredFile
 from proxy.media.decoder import Decoder
 from proxy.media.refusal import MediaRefused
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/webp"})
+CLIPS = frozenset({"video/mp4", "video/webm", "video/quicktime"})
 MOST_CHORES = 256
 SWEEP_MOST = 100
 SCRUB_ROWS = 100
@@ -40,7 +41,7 @@ class Upkeep:
             return
         if has_twin and self._room.folder.is_local:
             self._later(self.share_bytes(sidecar), f"the bytes of {sidecar.id}")
-        if sidecar.mime in PICTURES and not has_poster:
+        if sidecar.mime in PICTURES | CLIPS and not has_poster:
             self._later(self.draw(sidecar), f"the thumbnail of {sidecar.id}")
 
     async def finish(self) -> None:
@@ -59,21 +60,27 @@ class Upkeep:
             await room.write(partial(room.shelf.share_bytes, sidecar, like))
 
     async def draw(self, sidecar: Sidecar) -> bytes:
-        """The small picture of a picture, kept. Raises ApiError (404)."""
-        if sidecar.mime not in PICTURES:
+        """The small picture of a picture, or of how a clip begins, kept. Raises ApiError (404)."""
+        if sidecar.mime not in PICTURES | CLIPS:
             raise _no_thumbnail(f"an artifact of type {sidecar.mime} has none")
-        if sidecar.size > self._decoder.largest:
-            raise _no_thumbnail(f"the picture's file is larger than {show_bytes(self._decoder.largest)}")
+        most = IN_MEMORY if sidecar.mime in CLIPS else self._decoder.largest
+        if sidecar.size > most:
+            raise _no_thumbnail(f"the file is larger than {show_bytes(most)}")
         room = self._room
         async with self._turn:
-            picture = await StoredFile(sidecar, room.folder, room.threads).read_all()
+            content = await StoredFile(sidecar, room.folder, room.threads).read_all()
             try:
-                address = await self._decoder.thumbnail(picture)
+                poster = await self._small(sidecar.mime, content)
             except MediaRefused as error:
                 raise _no_thumbnail(error.reason) from error
-        poster = base64.b64decode(address.partition(",")[2])
         await room.write(partial(room.shelf.keep_poster, sidecar, poster))
         return poster
+
+    async def _small(self, mime: str, content: bytes) -> bytes:
+        if mime in CLIPS:
+            return await self._decoder.poster(content)
+        address = await self._decoder.thumbnail(content)
+        return base64.b64decode(address.partition(",")[2])
 
     async def expired(self) -> list[Sidecar]:
         """Some of those whose time is over."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from contract.sizes import show_bytes
+from proxy.media.films import Films
 from proxy.media.limits import MediaLimits
 from proxy.media.outline import Pieces
 from proxy.media.refusal import MediaRefused, crowded
@@ -48,6 +49,7 @@ class Decoder:
 
     def __init__(self, limits: MediaLimits) -> None:
         self._limits = limits
+        self._films = Films(limits)
         self._slots = asyncio.Semaphore(limits.workers)
         self._idle: list[_Program] = []
         self._present = 0
@@ -71,6 +73,10 @@ class Decoder:
     async def thumbnail(self, data: bytes) -> str:
         """A picture's file -> a data URL of the same, small, as WEBP. Raises like `picture`."""
         return _text(await self._decode(SMALL, (data,)))
+
+    async def poster(self, clip: bytes) -> bytes:
+        """The beginning of an MP4 or WEBM, small, as WEBP. Raises MediaRefused."""
+        return await self._films.poster(clip)
 
     async def remake(self, pieces: Pieces, *, is_base64: bool, is_sound: bool = False) -> list[bytes]:
         """The pieces of a file -> those of a data URL; the first holds all before the data. Raises like `picture`."""
