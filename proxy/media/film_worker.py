@@ -66,7 +66,7 @@ def first_picture(data: bytes, pixels: int) -> Image.Image:
         frame = next(clip.decode(stream), None)
         if frame is None or frame.width * frame.height > pixels:
             raise Refused
-        picture: Image.Image = frame.to_image()
+        picture: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV has no types there
         return picture
 
 
