@@ -21,7 +21,7 @@ from proxy.settings import Settings
 from proxy.sharing.share import Share
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-GARBAGE = 20_000  # new objects at which the collector looks at them; a request leaves none that need it
+GARBAGE = 5_000  # new objects at which the collector looks at them; a request leaves none that need it
 LAST_SECONDS = 1  # for event streams, which have no end of their own
 
 
