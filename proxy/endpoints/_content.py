@@ -89,3 +89,10 @@ def _range_of(wanted: bytes, size: int) -> tuple[int, int] | None:
         headers = {"content-range": f"bytes */{size}", **DO_NOT_RETRY}
         raise ApiError(416, "range_not_satisfiable", f"The content has {size} bytes.", headers=headers)
     return start, end
+
+
+def picture_type(picture: bytes) -> bytes:
+    """The media type of a small picture: ours are WEBP, an engine's own may be another."""
+    if picture.startswith(b"RIFF"):
+        return b"image/webp"
+    return b"image/png" if picture.startswith(b"\x89PNG") else b"image/jpeg"

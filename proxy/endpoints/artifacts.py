@@ -11,7 +11,7 @@ from proxy.artifacts.facts import Entry, Facts
 from proxy.artifacts.store import ArtifactStore
 from proxy.endpoints._artifact_query import query_of, wrong_value
 from proxy.endpoints._artifact_view import ARTIFACTS, Addresses
-from proxy.endpoints._content import INERT, send_content
+from proxy.endpoints._content import INERT, picture_type, send_content
 from proxy.endpoints._export import Export
 from proxy.endpoints._reproduction import Reproduction
 from proxy.endpoints._upload_form import UploadForm
@@ -108,7 +108,7 @@ class OneArtifact:
 
     async def _thumbnail(self, scope: Scope, send: Send, artifact_id: str) -> None:
         picture = await self._store.thumbnail(_reader(scope), artifact_id)
-        await respond(send, 200, _picture_type(picture), picture, INERT)
+        await respond(send, 200, picture_type(picture), picture, INERT)
 
 
 Verb = Callable[[Scope, Send, str], Awaitable[None]]
@@ -117,12 +117,6 @@ Verb = Callable[[Scope, Send, str], Awaitable[None]]
 def _reader(scope: Scope) -> str | None:
     """Whose artifacts the caller may read; None: the address itself is the permission."""
     return None if scope.get(SIGNED) else owner_of(scope)
-
-
-def _picture_type(picture: bytes) -> bytes:
-    if picture.startswith(b"RIFF"):
-        return b"image/webp"
-    return b"image/png" if picture.startswith(b"\x89PNG") else b"image/jpeg"
 
 
 def routes(services: Services) -> tuple[Route, ...]:

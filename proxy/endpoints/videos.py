@@ -15,7 +15,7 @@ import msgspec
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.jobs import JobStatus, VideoDeleted
-from proxy.endpoints._content import INERT, send_content
+from proxy.endpoints._content import INERT, picture_type, send_content
 from proxy.endpoints._generation import require_json
 from proxy.endpoints._jobs import JobTeller, answer, asked, find_job, nothing_at
 from proxy.endpoints._video_fields import VideoWish, wish_of_json
@@ -118,8 +118,7 @@ class Video:
 
 
 async def _send_picture(send: Send, content: bytes) -> None:
-    """A small one, which its engine made: JPEG, as `engine.py` has it."""
-    await respond(send, 200, b"image/jpeg", content, INERT)
+    await respond(send, 200, picture_type(content), content, INERT)
 
 
 def _remixed(job: Job, document: Mapping[str, object]) -> VideoWish:

@@ -12,34 +12,32 @@ PROGRAM = Path(__file__).with_name("film_worker.py")
 
 
 class Films:
-    """One clip at a time: nobody waits for a poster."""
+    """Who asks sees to it that few clips are looked at at once."""
 
     def __init__(self, limits: MediaLimits) -> None:
         self._limits = limits
-        self._turn = asyncio.Semaphore(1)
 
     async def poster(self, clip: bytes) -> bytes:
         """An MP4 or WEBM -> its first picture, small, as WEBP. Raises MediaRefused."""
         limits = self._limits
         bounds = (limits.memory, limits.pixels, max(1, round(limits.decode)))
-        async with self._turn:
-            program = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", str(PROGRAM), *map(str, bounds)),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env={},
-                start_new_session=True,
-            )
-            try:
-                async with asyncio.timeout(limits.decode):
-                    picture, _ = await program.communicate(clip)
-            except TimeoutError as error:
-                raise _refused() from error
-            finally:
-                if program.returncode is None:
-                    program.kill()
-                    await program.wait()
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", str(PROGRAM), *map(str, bounds)),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env={},
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(limits.decode):
+                picture, _ = await program.communicate(clip)
+        except TimeoutError as error:
+            raise _refused() from error
+        finally:
+            if program.returncode is None:
+                program.kill()
+                await program.wait()
         if program.returncode != 0:
             raise _refused()
         return picture

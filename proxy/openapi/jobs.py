@@ -92,7 +92,9 @@ VIDEO_OPERATIONS = (
         headers=POLL,
     ),
     replace(
-        content(f"{ONE_VIDEO}/content", "A clip's bytes.", (VIDEO_ID, VARIANT), ("video/mp4", "image/jpeg")),
+        content(
+            f"{ONE_VIDEO}/content", "A clip's bytes.", (VIDEO_ID, VARIANT), ("video/mp4", "image/jpeg", "image/webp")
+        ),
         errors=frozenset({"405", "409", "416"}),
         route=f"{VIDEOS}/*",
     ),

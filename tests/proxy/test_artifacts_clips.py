@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.video_engine import CLIP
+from tests.fakes.video_engine import CLIP, VideoKnobs
+from tests.proxy.artifacts.test_posters import clip
 from tests.proxy.jobs.film import films
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")]
@@ -36,3 +37,10 @@ async def test_a_keyframe_is_made_again_at_once(tmp_path: Path) -> None:
         assert keyframe["children"] != []
         told = json.loads((await f.world.post(f"/v1/artifacts/{keyframe['id']}/reproduce", b"")).body)
         assert (told["original"], told["equal"]) == (keyframe["id"], True)
+
+
+async def test_a_clip_whose_engine_sent_no_poster_has_one_of_ours_and_says_of_what_type(tmp_path: Path) -> None:
+    async with films(tmp_path, VideoKnobs(variants=False, clip=clip())) as f:
+        video = await f.over((await f.create(model="mover", prompt="a red ball")).id)
+        small = await f.world.get(f"/v1/videos/{video.id}/content?variant=thumbnail")
+        assert (small.status, small.headers["content-type"], small.body[:4]) == (200, "image/webp", b"RIFF")
