@@ -16,6 +16,7 @@ from cli.failures import Failure
 from cli.frontend import prepare_page
 from cli.model_files import prepare_model_locally
 from cli.programs import ensure_program, postgres_path
+from cli.retelling import retell
 from cli.settings import REPOSITORY, CliSettings, environment
 from cli.shapes import prepare_shapes
 from cli.steps import Step, Steps
@@ -38,12 +39,16 @@ SCOPES = {"": "not long", "long": "long or not long"}
 
 
 def run(settings: CliSettings, steps: Steps, scope: str) -> int:
-    """The exit status of the first check that fails, or of pytest. Raises Failure when a preparation does."""
+    """pytest's exit status; what failed is the last that is printed. Raises Failure when a step before it does."""
     if scope not in SCOPES:
         raise Failure(f"there is no scope '{scope}'", "Run ./setup.sh test or ./setup.sh test long")
     prepare(settings, steps)
+    logs = settings.run_dir / "logs"
     with _docker(steps):
-        return check(settings, steps, scope)
+        check(settings, steps)
+        code = run_tests(logs, SCOPES[scope])
+    print(retell(reports(logs)), flush=True)
+    return code
 
 
 def prepare(settings: CliSettings, steps: Steps) -> None:
@@ -66,8 +71,8 @@ def prepare(settings: CliSettings, steps: Steps) -> None:
         prepare_shapes(step, settings)
 
 
-def check(settings: CliSettings, steps: Steps, scope: str) -> int:
-    """ruff, mypy, and the tests in three runs side by side; what they print is printed."""
+def check(settings: CliSettings, steps: Steps) -> None:
+    """ruff and mypy. Raises Failure with what they found."""
     for title, command in (
         ("ruff check", ("ruff", "check", ".")),
         ("ruff format", ("ruff", "format", "--check", ".")),
@@ -76,7 +81,6 @@ def check(settings: CliSettings, steps: Steps, scope: str) -> int:
     ):
         with steps.step(title) as step:
             step.run((sys.executable, "-m", *command), remedy=f"Mend it, then: .venv/bin/{' '.join(command)}")
-    return run_tests(settings.run_dir / "logs", SCOPES[scope])
 
 
 def run_tests(logs: Path, marks: str) -> int:
@@ -86,9 +90,12 @@ def run_tests(logs: Path, marks: str) -> int:
     """
     logs.mkdir(parents=True, exist_ok=True)
     beside = {name: logs / f"tests-{name}.log" for name in BESIDE}
+    told = reports(logs)
+    for report in told.values():
+        report.unlink(missing_ok=True)
     with ExitStack() as stack:
-        runs = [stack.enter_context(_pytest(marks, BESIDE[name], log)) for name, log in beside.items()]
-        codes = [stack.enter_context(_pytest(marks, (ENGINES,))).wait()]
+        runs = [stack.enter_context(_pytest(marks, BESIDE[name], told[name], log)) for name, log in beside.items()]
+        codes = [stack.enter_context(_pytest(marks, (ENGINES,), told["engines"])).wait()]
         print("waiting for the tests without engines", flush=True)
         codes += [run.wait() for run in runs]
     for log in beside.values():
@@ -97,10 +104,17 @@ def run_tests(logs: Path, marks: str) -> int:
     return next(filter(None, codes), 0)
 
 
+def reports(logs: Path) -> dict[str, Path]:
+    """Where each run of the tests leaves its JUnit report."""
+    return {name: logs / f"tests-{name}.xml" for name in ("engines", *BESIDE)}
+
+
 @contextmanager
-def _pytest(marks: str, where: Iterable[str], log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def _pytest(
+    marks: str, where: Iterable[str], report: Path, log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A run of pytest whose output goes to `log`, or is printed."""
-    command = (sys.executable, "-m", "pytest", "-v", *SLOWEST, "-m", marks, *where)
+    command = (sys.executable, "-m", "pytest", "-v", *SLOWEST, f"--junitxml={report}", "-m", marks, *where)
     with ExitStack() as stack:
         output = stack.enter_context(log.open("wb")) if log is not None else None
         stderr = subprocess.STDOUT if output is not None else None
