@@ -3,11 +3,9 @@
 It is what CI runs. Each preparation is a timed step that can be run again; pytest's exit status is the verb's.
 """
 
-import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from cli.docker_host import engine_answers
@@ -16,8 +14,8 @@ from cli.failures import Failure
 from cli.frontend import prepare_page
 from cli.model_files import prepare_model_locally
 from cli.programs import ensure_program, postgres_path
-from cli.retelling import retell
-from cli.settings import REPOSITORY, CliSettings, environment
+from cli.pytest_runs import Run, run_together, told
+from cli.settings import REPOSITORY, CliSettings
 from cli.shapes import prepare_shapes
 from cli.steps import Step, Steps
 
@@ -31,10 +29,9 @@ ENGINE_CODE = (
 HARNESS = "tests.harness.docker_engine"
 ENGINES = "tests/integration"
 PROXY = "tests/proxy"
-BESIDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"proxy": (PROXY,), "others": ("tests", f"--ignore={ENGINES}", f"--ignore={PROXY}")}
+RUNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"engines": (ENGINES,), "proxy": (PROXY,), "others": ("tests", f"--ignore={ENGINES}", f"--ignore={PROXY}")}
 )
-SLOWEST = ("--durations=30", "--durations-min=3")  # so that whoever waits for the suite sees what for
 SCOPES = {"": "not long", "long": "long or not long"}
 
 
@@ -43,11 +40,12 @@ def run(settings: CliSettings, steps: Steps, scope: str) -> int:
     if scope not in SCOPES:
         raise Failure(f"there is no scope '{scope}'", "Run ./setup.sh test or ./setup.sh test long")
     prepare(settings, steps)
-    logs = settings.run_dir / "logs"
+    logs = settings.path(settings.run_dir) / "logs"
+    engines, *others = (Run(name, where, logs) for name, where in RUNS.items())
     with _docker(steps):
         check(settings, steps)
-        code = run_tests(logs, SCOPES[scope])
-    print(retell(reports(logs)), flush=True)
+        code = run_together(engines, others, SCOPES[scope])
+    print(told((engines, *others)), flush=True)
     return code
 
 
@@ -81,48 +79,6 @@ def check(settings: CliSettings, steps: Steps) -> None:
     ):
         with steps.step(title) as step:
             step.run((sys.executable, "-m", *command), remedy=f"Mend it, then: .venv/bin/{' '.join(command)}")
-
-
-def run_tests(logs: Path, marks: str) -> int:
-    """Those with real engines, which mostly wait, and beside them all others, whose output comes at the end.
-
-    The exit status of the first run that failed.
-    """
-    logs.mkdir(parents=True, exist_ok=True)
-    beside = {name: logs / f"tests-{name}.log" for name in BESIDE}
-    told = reports(logs)
-    for report in told.values():
-        report.unlink(missing_ok=True)
-    with ExitStack() as stack:
-        runs = [stack.enter_context(_pytest(marks, BESIDE[name], told[name], log)) for name, log in beside.items()]
-        codes = [stack.enter_context(_pytest(marks, (ENGINES,), told["engines"])).wait()]
-        print("waiting for the tests without engines", flush=True)
-        codes += [run.wait() for run in runs]
-    for log in beside.values():
-        sys.stdout.write(log.read_text(errors="replace"))
-    sys.stdout.flush()
-    return next(filter(None, codes), 0)
-
-
-def reports(logs: Path) -> dict[str, Path]:
-    """Where each run of the tests leaves its JUnit report."""
-    return {name: logs / f"tests-{name}.xml" for name in ("engines", *BESIDE)}
-
-
-@contextmanager
-def _pytest(
-    marks: str, where: Iterable[str], report: Path, log: Path | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of pytest whose output goes to `log`, or is printed."""
-    command = (sys.executable, "-m", "pytest", "-v", *SLOWEST, f"--junitxml={report}", "-m", marks, *where)
-    with ExitStack() as stack:
-        output = stack.enter_context(log.open("wb")) if log is not None else None
-        stderr = subprocess.STDOUT if output is not None else None
-        yield stack.enter_context(
-            subprocess.Popen(
-                command, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=stderr
-            )
-        )
 
 
 def _engine_mypy(settings: CliSettings) -> tuple[str, ...]:

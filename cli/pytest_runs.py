@@ -1,0 +1,100 @@
+"""pytest in several processes side by side: those with real engines, which mostly wait, and beside them all others.
+
+Three at a time on two cores are a load under which a test that counts seconds may fail. What failed is run once more
+when the machine is quiet, and told as what it is: a failure under load. What fails alone, too, is a failure.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.retelling import count_failures, retell
+from cli.settings import REPOSITORY, environment
+
+SLOWEST = ("--durations=30", "--durations-min=3")  # so that whoever waits for the suite sees what for
+FEW = 10  # failures of a run: with more of them it is not the load
+TESTS_FAILED = 1  # pytest's exit status; others say that it could not run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process of pytest. What it prints and reports, and what it remembers of failures, lies in `logs`."""
+
+    name: str
+    where: tuple[str, ...]
+    logs: Path
+
+    @property
+    def log(self) -> Path:
+        return self.logs / f"tests-{self.name}.log"
+
+    @property
+    def report(self) -> Path:
+        """JUnit's XML."""
+        return self.logs / f"tests-{self.name}.xml"
+
+    @property
+    def second_report(self) -> Path:
+        """That of the tests which were run once more."""
+        return self.logs / f"tests-{self.name}-again.xml"
+
+    def forget(self) -> None:
+        """What an earlier run left."""
+        for file in (self.log, self.report, self.second_report):
+            file.unlink(missing_ok=True)
+
+    def command(self, marks: str, report: Path) -> tuple[str, ...]:
+        memory = f"cache_dir={self.logs.resolve() / f'pytest-{self.name}'}"
+        return (sys.executable, "-m", "pytest", "-v", f"--junitxml={report}", "-o", memory, "-m", marks, *self.where)
+
+
+def run_together(first: Run, beside: Sequence[Run], marks: str) -> int:
+    """`first` prints as it goes, the others' output comes at its end -> the first exit status that is not 0."""
+    runs = (first, *beside)
+    for run in runs:
+        run.logs.mkdir(parents=True, exist_ok=True)
+        run.forget()
+    with ExitStack() as stack:
+        others = [stack.enter_context(_logged(run, marks)) for run in beside]
+        codes = [stack.enter_context(_pytest((*first.command(marks, first.report), *SLOWEST))).wait()]
+        print(f"waiting for the tests without engines: {', '.join(run.name for run in beside)}", flush=True)
+        codes += [other.wait() for other in others]
+    for run in beside:
+        sys.stdout.write(run.log.read_text(errors="replace"))
+    sys.stdout.flush()
+    return next(filter(None, [_again(run, marks, code) for run, code in zip(runs, codes, strict=True)]), 0)
+
+
+def told(runs: Sequence[Run]) -> str:
+    """What failed in them, for the end of the output."""
+    reports = {run.name: run.report for run in runs}
+    reports |= {f"{run.name}, what failed once more": run.second_report for run in runs if run.second_report.exists()}
+    return retell(reports)
+
+
+def _again(run: Run, marks: str, code: int) -> int:
+    """The exit status of a run, after the few tests that failed in it have had the machine for themselves."""
+    if code != TESTS_FAILED or not 0 < count_failures(run.report) <= FEW:
+        return code
+    print(f"what failed in {run.name} is run once more, with nothing beside it", flush=True)
+    failed = ("--last-failed", "--last-failed-no-failures=none")
+    with _pytest((*run.command(marks, run.second_report), *failed)) as process:
+        return process.wait()
+
+
+@contextmanager
+def _logged(run: Run, marks: str) -> Iterator[subprocess.Popen[bytes]]:
+    with run.log.open("wb") as log, _pytest((*run.command(marks, run.report), *SLOWEST), log) as process:
+        yield process
+
+
+def _pytest(command: Sequence[str], log: BinaryIO | None = None) -> subprocess.Popen[bytes]:
+    """Started. What it prints goes to the log, or is printed."""
+    stderr = subprocess.STDOUT if log is not None else None
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=stderr
+    )
