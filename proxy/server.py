@@ -16,7 +16,7 @@ import uvicorn
 
 from proxy.app import Proxy
 from proxy.errors import Refusals
-from proxy.gateway.protocol import bounded
+from proxy.gateway.protocol import protocol_of
 from proxy.settings import Settings
 from proxy.sharing.share import Share
 
@@ -97,7 +97,7 @@ def build_server(settings: Settings, share: Share | None = None) -> ProxyServer:
         proxy,
         host=settings.proxy_host,
         port=settings.proxy_port,
-        http=bounded(settings.connection_limits, Refusals(proxy.records, proxy.shapes)),
+        http=protocol_of(settings.connection_limits, Refusals(proxy.records, proxy.shapes)),  # type: ignore[arg-type]
         interface="asgi3",
         ws="none",
         lifespan="on",

@@ -10,6 +10,7 @@ from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, cut
 from proxy.gateway.upstream_errors import AnswerInvalid
 
 HEAD_LIMIT = 64 * 2**10
+FEW = 16  # chunks that wait, up to which each is handed on alone
 
 AnswerHeads = KnownHeads[Mapping[bytes, bytes]]  # of good answers: their headers
 
@@ -73,6 +74,14 @@ class Answer:
         data = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
         self.chunks.clear()
         self.buffered = 0
+        return data
+
+    def take_next(self) -> bytes:
+        """The next chunk as its server made it: who reads a stream sees each by itself. Of a backlog, all of it."""
+        if len(self.chunks) > FEW:
+            return self.take()
+        data = self.chunks.popleft() if self.chunks else b""
+        self.buffered -= len(data)
         return data
 
     @property

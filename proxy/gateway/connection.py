@@ -85,10 +85,10 @@ class Connection(asyncio.Protocol):
         self._require(HEAD)
 
     async def read(self, seconds: float | None) -> bytes:
-        """What has come of the body, at least a byte; b"" at its end. Raises UpstreamError."""
+        """The next chunk of the body, at least a byte; b"" at its end. Raises UpstreamError."""
         await self._wait(DATA, seconds)
         self._require(DATA)
-        data = self._answer.take()
+        data = self._answer.take_next()
         if self._paused:
             self._resume()
         return data

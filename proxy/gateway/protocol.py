@@ -11,6 +11,7 @@ uvicorn's own protocol takes heads of any size, waits for ever, and keeps workin
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from uvicorn.config import Config
@@ -31,21 +32,34 @@ PIPELINE = 16  # requests before their turn at which no more are read
 Application = Callable[[Scope, Receive, Reply], Coroutine[Any, Any, None]]
 
 
-class CallerProtocol(RequestReader):
-    """`bounded` gives the class its limits. The server makes it, counts its tasks, and asks it to `shutdown`."""
+class Callers:
+    """What the connections of one server have in common.
 
-    render: Callable[[ApiError, bytes], bytes]
-    lines: HeadLines
+    `render` makes a whole answer of an error and its URL, status line and all.
+    """
+
+    def __init__(self, limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes]) -> None:
+        self.limits = limits
+        self.render = render
+        self.lines = HeadLines()
+        self.heads: KnownHeads[Scope] = KnownHeads()
+
+
+class CallerProtocol(RequestReader):
+    """The server makes it, counts its tasks, and asks it to `shutdown`."""
 
     def __init__(
         self,
+        callers: Callers,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._loop = _loop or asyncio.get_running_loop()
-        super().__init__(self._loop)
+        super().__init__(self._loop, callers.limits, callers.heads)
+        self._render = callers.render
+        self._lines = callers.lines
         self._app: Application = config.loaded_app
         self._keep_alive = config.timeout_keep_alive
         self._server = server_state
@@ -115,7 +129,7 @@ class CallerProtocol(RequestReader):
             self._say_last(error)
 
     def _say_last(self, error: ApiError) -> None:
-        self.transport.write(type(self).render(error, self._url))
+        self.transport.write(self._render(error, self._url))
         self._linger()
 
     def _linger(self) -> None:
@@ -133,7 +147,7 @@ class CallerProtocol(RequestReader):
 
     def begin_head(self, status: int) -> bytes:
         """The first lines of an answer."""
-        return self.lines.begin(status, self._server.default_headers)
+        return self._lines.begin(status, self._server.default_headers)
 
     def _answer(self, cycle: Cycle, scope: Scope) -> None:
         self._answering = cycle
@@ -172,8 +186,6 @@ class CallerProtocol(RequestReader):
             self.unread = None
 
 
-def bounded(limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes]) -> type[CallerProtocol]:
-    """The protocol class for uvicorn. `render` makes a whole answer of an error and its URL, status line and all."""
-    namespace: dict[str, Any] = {"limits": limits, "render": staticmethod(render), "lines": HeadLines()}
-    namespace["heads"] = KnownHeads()
-    return type("Bounded", (CallerProtocol,), namespace)
+def protocol_of(limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes]) -> Callable[..., CallerProtocol]:
+    """What uvicorn makes its connections with."""
+    return partial(CallerProtocol, Callers(limits, render))

@@ -53,10 +53,9 @@ class BodyReader(Protocol):
 class RequestReader(asyncio.Protocol):
     """Its heir is told of each request (`begin`), and of what ends the connection (`late`, `refuse`)."""
 
-    limits = ConnectionLimits()
-    heads: KnownHeads[Scope]  # of this class's connections: each a scope without its client
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: ConnectionLimits, heads: KnownHeads[Scope]) -> None:
+        self.limits = limits
+        self._heads = heads  # of many connections: each a scope without its client
         self._parser: Any = httptools.HttpRequestParser(self)
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what came before it has its answer
         self._read_deadline = Deadline(loop, self._late)
@@ -100,12 +99,12 @@ class RequestReader(asyncio.Protocol):
         if phase is OVER:
             return
         message = cut(data) if phase is IDLE or phase is WHOLE else None
-        if message is not None and (known := self.heads.get(message[0])) is not None:
+        if message is not None and (known := self._heads.get(message[0])) is not None:
             self._begin_known(known, message)
             return
         self._parse(data)
         if message is not None and self._phase is WHOLE and self._request.keep_alive:
-            self.heads.learn(message, self._scope[HEADERS], self._scope)
+            self._heads.learn(message, self._scope[HEADERS], self._scope)
 
     def _parse(self, data: bytes) -> None:
         self._fed = len(data)
@@ -210,9 +209,10 @@ class RequestReader(asyncio.Protocol):
 @lru_cache(maxsize=128)  # most callers ask for the same few
 def _split_target(target: bytes) -> tuple[str, bytes, bytes]:
     """A request target -> its path, decoded and as it came, and its query. What is none ends the parsing."""
-    parsed = httptools.parse_url(target)
-    raw = parsed.path
-    return unquote(raw.decode("ascii")), raw, parsed.query or b""
+    parsed: Any = httptools.parse_url(target)  # whose types deny that there may be no query
+    raw: bytes = parsed.path
+    query: bytes | None = parsed.query
+    return unquote(raw.decode("ascii")), raw, query or b""
 
 
 def _size_of(headers: RawHeaders) -> int:

@@ -14,6 +14,7 @@ from proxy.gateway.asgi import BODY_WHOLE, HEADERS, Scope
 from proxy.gateway.body import whole_body
 from proxy.gateway.cycle import Cycle
 from proxy.gateway.known_heads import MOST, KnownHeads, cut
+from proxy.gateway.limits import ConnectionLimits
 from proxy.gateway.request_reader import RequestReader
 
 pytestmark = pytest.mark.anyio
@@ -56,8 +57,7 @@ class Reader(RequestReader):
     """Notes what it reads."""
 
     def __init__(self, heads: KnownHeads[Scope]) -> None:
-        super().__init__(asyncio.get_running_loop())
-        self.heads = heads
+        super().__init__(asyncio.get_running_loop(), ConnectionLimits(), heads)
         self._client = ("127.0.0.1", 1)
         self.read: list[Read] = []
         self.refused: list[ApiError] = []

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.gateway.answer import FEW
 from proxy.gateway.upstream import Address, Pool, PoolLimits
 from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeout, NotSent
 from tests.fakes.http import Exchange, HttpServer
@@ -164,6 +165,20 @@ async def test_an_idle_connection_is_closed_before_its_server_would() -> None:
         await fetch(pool, address)
         assert repr(pool) == "<Pool 0 busy, 1 idle>"
         await until(lambda: repr(pool) == "<Pool 0 busy, 0 idle>")
+
+
+def chunked(*chunks: bytes) -> bytes:
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
+
+
+async def test_chunks_that_came_together_are_read_one_by_one_and_a_backlog_of_them_at_once() -> None:
+    few, many = [b"one", b"two", b"three"], [b"%d" % number for number in range(FEW + 1)]
+    async with serving(chunked(*few), chunked(*many)) as (_, address, pool):
+        for expected in ([*few, b""], [b"".join(many), b""]):
+            async with pool.exchange(address, GET) as answer:
+                await until(lambda: answer.is_reusable)
+                assert [await answer.read(PATIENCE) for _ in expected] == expected
 
 
 async def test_a_reader_that_pauses_makes_the_server_wait() -> None:
