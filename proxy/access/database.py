@@ -11,10 +11,11 @@ from contract.keys import KeyInfo, KeyWish, ModelUsage
 from proxy.access.key_rows import Contents, has_admin, read_contents, read_infos, read_usage
 from proxy.access.keys import Key
 from proxy.access.usage_book import Row
+from proxy.sqlite_file import Layout, connect, make
 
-VERSION = 1
-BUSY_SECONDS = 0.5
-SCHEMA = """
+LAYOUT = Layout(
+    version=1,
+    schema="""
 CREATE TABLE IF NOT EXISTS keys (
     id TEXT PRIMARY KEY, digest BLOB NOT NULL, details TEXT NOT NULL, created INTEGER NOT NULL, revoked INTEGER
 ) STRICT;
@@ -25,7 +26,8 @@ CREATE TABLE IF NOT EXISTS usage (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS news (number INTEGER NOT NULL) STRICT;
 INSERT INTO news SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM news);
-"""
+""",
+)
 COUNT = """
 INSERT INTO usage VALUES (?, ?, ?, ?, ?) ON CONFLICT (key, model) DO UPDATE SET requests = requests + excluded.requests,
 prompt_tokens = prompt_tokens + excluded.prompt_tokens,
@@ -125,34 +127,10 @@ class KeyDatabase:
             return self._link
         self.close()
         if not there:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)  # for its owner alone, from the first
-        link = _connect(self._path)
+            make(self._path)
+        link = connect(self._path, LAYOUT)
         self._link, self._file = link, _identity(self._path)
         return link
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Autocommit, so that a transaction begins where `BEGIN` stands; one thread at a time is what the caller sees to.
-    link = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(link, path)
-    except BaseException:
-        link.close()
-        raise
-    return link
-
-
-def _prepare(link: sqlite3.Connection, path: Path) -> None:
-    link.execute("PRAGMA journal_mode = WAL")
-    link.execute("PRAGMA synchronous = FULL")
-    version: int = link.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise sqlite3.DatabaseError(f"{path} is from a newer Roundhouse (its version is {version})")
-    if version == 0:
-        link.executescript(f"BEGIN EXCLUSIVE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-    if link.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise sqlite3.DatabaseError(f"{path} is damaged")
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -12,10 +12,12 @@ import msgspec
 
 from contract.jobs import JobStatus
 from proxy.jobs.job import Job
+from proxy.sqlite_file import Layout, connect, make
 
-VERSION = 1
-BUSY_SECONDS = 0.5
-SCHEMA = """
+LAYOUT = Layout(
+    version=1,
+    is_exclusive=True,  # two proxies would both begin the jobs that wait in it
+    schema="""
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, kind TEXT NOT NULL,
     status TEXT NOT NULL, document BLOB NOT NULL
@@ -25,7 +27,8 @@ CREATE INDEX jobs_not_over ON jobs (number) WHERE status IN ('queued', 'in_progr
 CREATE TABLE variants (
     id TEXT NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (id, name)
 ) STRICT, WITHOUT ROWID;
-"""
+""",
+)
 PAGE = "SELECT document FROM jobs WHERE owner = ? {kind} {after} ORDER BY number {order} LIMIT ?"
 
 _DECODER = msgspec.json.Decoder(Job)
@@ -128,32 +131,6 @@ class JobDatabase:
     def _open(self) -> sqlite3.Connection:
         if self._link is None:
             if not self._path.exists():
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._path.touch(mode=0o600)  # for its owner alone, from the first
-            self._link = _connect(self._path)
+                make(self._path)
+            self._link = connect(self._path, LAYOUT)
         return self._link
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Autocommit, so that a transaction begins where `BEGIN` stands; one thread at a time is what the caller sees to.
-    link = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(link, path)
-    except BaseException:
-        link.close()
-        raise
-    return link
-
-
-def _prepare(link: sqlite3.Connection, path: Path) -> None:
-    # While one proxy has the file no other may: two would both begin the jobs that wait in it.
-    link.execute("PRAGMA locking_mode = EXCLUSIVE")
-    link.execute("PRAGMA journal_mode = WAL")
-    link.execute("PRAGMA synchronous = FULL")
-    version: int = link.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise sqlite3.DatabaseError(f"{path} is from a newer Roundhouse (its version is {version})")
-    if version == 0:
-        link.executescript(f"BEGIN EXCLUSIVE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-    if link.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise sqlite3.DatabaseError(f"{path} is damaged")

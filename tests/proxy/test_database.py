@@ -1,6 +1,5 @@
 """A proxy whose index and jobs are in a PostgreSQL, as its callers see it."""
 
-import json
 from pathlib import Path
 
 import httpx
@@ -8,7 +7,7 @@ import pytest
 
 from tests.harness.postgres import Postgres
 from tests.proxy.jobs.film import films
-from tests.proxy.jobs.test_killed import a_step_is_done, over, theatre
+from tests.proxy.jobs.test_killed import a_step_is_done, made_across_a_kill
 
 pytestmark = pytest.mark.anyio
 
@@ -61,16 +60,5 @@ async def test_a_job_of_a_killed_proxy_is_made_by_the_next(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROUNDHOUSE_DATABASE_URL", postgres_url)
-    async with theatre(tmp_path) as made:
-        made.engine.knobs.wait_at = 2
-        async with made.proxy() as client:
-            answer = await client.post("/v1/videos", json={"prompt": "a red ball", "model": "mover"})
-            job = answer.json()["id"]
-            await a_step_is_done(made, client, job)
-        made.engine.go.set()
-        async with made.proxy() as client:
-            found = await over(client, job)
-            listed = (await client.get("/v1/artifacts")).json()["data"]
-    assert found["status"] == "completed", json.dumps(found)
-    assert {each["id"] for each in listed} == {found["artifact_id"], found["keyframe_id"]}
+    found = await made_across_a_kill(tmp_path, a_step_is_done)
     assert found["runs"] == 2

@@ -104,9 +104,9 @@ Moment = Callable[[Theatre, httpx.AsyncClient, str], Awaitable[None]]
 MOMENTS = [queued, a_keyframe_is_painted, a_keyframe_is_kept, a_step_is_done, a_clip_is_kept, completed]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_job_whose_proxy_is_killed_is_made_and_made_once(tmp_path: Path, moment: Moment) -> None:
-    async with theatre(tmp_path) as made:
+async def made_across_a_kill(folder: Path, moment: Moment) -> dict[str, Any]:
+    """One clip, whose proxy is killed at that moment -> its job, when the next proxy has brought it to its end."""
+    async with theatre(folder) as made:
         made.engine.knobs.wait_at = 2
         async with made.proxy() as client:
             answer = await client.post("/v1/videos", json={"prompt": "a red ball", "model": "mover"})
@@ -118,4 +118,10 @@ async def test_a_job_whose_proxy_is_killed_is_made_and_made_once(tmp_path: Path,
             listed = (await client.get("/v1/artifacts")).json()["data"]
     assert found["status"] == "completed", json.dumps(found)
     assert {each["id"] for each in listed} == {found["artifact_id"], found["keyframe_id"]}
+    return found
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_job_whose_proxy_is_killed_is_made_and_made_once(tmp_path: Path, moment: Moment) -> None:
+    found = await made_across_a_kill(tmp_path, moment)
     assert found["runs"] <= 2

@@ -14,7 +14,7 @@ import pytest
 from tests.fakes.image_engine import FakeImageEngine
 from tests.fakes.video_engine import CLIP, FakeVideoEngine, VideoKnobs
 from tests.proxy.jobs.film import MODELS
-from tests.proxy.jobs.test_events import Told, told
+from tests.proxy.jobs.test_events import Told, told, until_kind
 from tests.proxy.keyed import ADMIN
 from tests.proxy.scraped import Scrape
 from tests.proxy.workers.company import START, Company, company, request
@@ -99,15 +99,6 @@ async def roles(c: Company) -> tuple[psutil.Process, psutil.Process]:
     return runner, next(each for each in workers if each != runner)
 
 
-async def kinds_until(events: AsyncIterator[Told], kind: str) -> list[Told]:
-    seen: list[Told] = []
-    async for event in events:
-        seen.append(event)
-        if event.kind == kind:
-            break
-    return seen
-
-
 async def test_either_worker_takes_lists_tells_fetches_remixes_and_deletes_jobs(tmp_path: Path) -> None:
     async with studio(tmp_path) as s:
         for worker in (s.runner, s.other):
@@ -144,14 +135,14 @@ async def test_both_workers_tell_the_same_events_and_either_goes_on_where_the_ot
         rest = []
         for worker in (s.runner, s.other):
             async with s.listening(worker, last.id) as events:
-                rest.append(await kinds_until(events, "job-completed"))
+                rest.append(await until_kind(events, "job-completed"))
         assert rest[0] == rest[1]
         assert [each.kind for each in rest[0]] == ["progress", "progress", "artifact-ready", "job-completed"]
         for maker, listener in ((s.runner, s.other), (s.other, s.runner)):
             async with s.listening(listener) as events:
                 asked = {"prompt": "a hat", "model": "painter", "response_format": "url"}
                 made = await s.ask(maker, "POST", "/v1/images/generations", asked)
-                event = (await kinds_until(events, "artifact-ready"))[-1]
+                event = (await until_kind(events, "artifact-ready"))[-1]
             assert f"/v1/artifacts/{event.data['artifact']}/" in made["data"][0]["url"]
             assert (await s.ask(listener, "GET", f"/v1/artifacts/{event.data['artifact']}"))["model"] == "painter"
 
@@ -166,7 +157,7 @@ async def test_when_the_worker_that_runs_the_jobs_is_killed_the_other_goes_on_wi
             s.runner.kill()
             s.engine.go.set()
             late = await s.create(s.other)
-            seen = await kinds_until(events, "job-completed")
+            seen = await until_kind(events, "job-completed")
         told_of = {each.data["job"] for each in seen if "job" in each.data}
         assert running["id"] in told_of
         found = [await s.over(s.other, each["id"]) for each in (running, waiting, late)]
@@ -176,7 +167,7 @@ async def test_when_the_worker_that_runs_the_jobs_is_killed_the_other_goes_on_wi
         listed = await s.ask(again, "GET", VIDEOS)
         assert [each["id"] for each in listed["data"]] == [late["id"], waiting["id"], running["id"]]
         async with s.listening(again, seen[-1].id) as events:
-            rest = await kinds_until(events, "job-completed")
+            rest = await until_kind(events, "job-completed")
         assert rest[-1].data["job"] in {waiting["id"], late["id"]}
         clips = await s.ask(again, "GET", "/v1/artifacts")
         assert len(clips["data"]) == 3
