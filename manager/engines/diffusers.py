@@ -78,6 +78,13 @@ class Diffusers:
         )
     )
 
+    faults: tuple[tuple[str, str], ...] = (
+        (
+            "CUDA out of memory",
+            "the device's memory ran out; raise the model's `memory`, set `args.vae-tiling`, or take a smaller one",
+        ),
+    )
+
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
         """Level 1 keeps the weights in host memory, level 2 drops them.
 

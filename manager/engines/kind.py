@@ -129,6 +129,11 @@ class EngineKind(Protocol):
         """Words of the engine's log -> the phase of the start that they mark, in order."""
         ...
 
+    @property
+    def faults(self) -> tuple[tuple[str, str], ...]:
+        """Words of the engine's log -> what they mean for who keeps models.json, and what helps, in order."""
+        ...
+
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
         """The levels that it has on a device, the lightest first; none where it can only be stopped."""
         ...

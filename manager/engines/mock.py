@@ -64,6 +64,8 @@ class Mock:
         (line, line) for line in ("reading the model's configuration", "loading weights", "warming up", "serving")
     )
 
+    faults: tuple[tuple[str, str], ...] = ()
+
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
         """Level 2 gives its memory back. Level 1 keeps it, as host memory, which on the CPU is the device's own."""
         wake = (Call("POST", "/wake_up"),)

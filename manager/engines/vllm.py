@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from contract.catalogue import ModelEntry, ModelType
 from manager.engines.arguments import ArgumentRule, as_flags, problem_with_values
 from manager.engines.kind import Call, Metrics, Order, Probe, SleepLevel
+from manager.engines.vllm_faults import FAULTS
 from manager.specification import DeviceKind, EngineSpec
 
 GPU_IMAGE = "vllm/vllm-openai:v0.32.0"
@@ -104,6 +105,7 @@ class Vllm:
         ("Capturing CUDA graphs", "capturing CUDA graphs"),
         ("init engine", "starting the server"),
     )
+    faults: tuple[tuple[str, str], ...] = FAULTS
 
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:
         """Level 1 keeps the weights in host memory, level 2 drops them and reads them again. Not on the CPU.

@@ -19,6 +19,7 @@ from manager.events import (
     PhaseReached,
     SleeperFound,
 )
+from manager.running.last_words import TAIL_LINES, with_last_words
 from manager.running.racing import first_of
 from manager.running.readiness import Readiness, prove
 from manager.running.run import Run
@@ -30,7 +31,6 @@ from manager.specification import EngineError, EngineSpec, Failure
 log = logging.getLogger(__name__)
 
 START_FAILED = "engine_start_failed"
-TAIL_LINES = 40
 
 Post = Callable[[EngineEvent], None]
 
@@ -91,7 +91,7 @@ class Engine:
         try:
             spec, endpoint, level = await self._make_ready()
         except EngineError as error:
-            await self._finish(0, await self._with_tail(error.failure))
+            await self._finish(0, await self._with_last_words(error.failure))
             return
         name, number = self.run.model, self.run.number
         self.post(EngineReady(name, number, spec) if level is None else SleeperFound(name, number, spec, level))
@@ -99,7 +99,7 @@ class Engine:
             await self._serve(endpoint, level)
         except EngineError as error:
             # Told before anything is cleared away: who uses the engine learns of its death at once.
-            self.post(EngineDied(self.run.model, self.run.number, await self._with_tail(error.failure)))
+            self.post(EngineDied(self.run.model, self.run.number, await self._with_last_words(error.failure)))
         await self._finish(0, None)
 
     async def _cut_short(self, life: asyncio.Task[None] | None) -> None:
@@ -176,14 +176,9 @@ class Engine:
         """The level that is asked for. Raises EngineError when the engine hangs before."""
         return await first_of(self._sleep_wanted.get, partial(self.watch.until_hung, endpoint))
 
-    async def _with_tail(self, failure: Failure) -> Failure:
-        if failure.log_tail:
-            return failure
-        try:
-            tail = await self.runtime.tail(self.run.container, TAIL_LINES)
-        except EngineError:
-            return failure
-        return Failure(failure.code, failure.reason, tail)
+    async def _with_last_words(self, failure: Failure) -> Failure:
+        tail, is_start = partial(self.runtime.tail, self.run.container), failure.code == START_FAILED
+        return await with_last_words(failure, self.run.kind.faults, tail, is_start=is_start)
 
     async def _finish(self, grace: float, failure: Failure | None) -> None:
         try:

@@ -39,7 +39,7 @@ def split(unmeasured: Mapping[str, Use], device: str, amount: int) -> int:
     """
     uses = tuple(unmeasured.values())
     nothing_expected = not any(use.expected for use in uses)
-    weights = [1 if nothing_expected else use.expected for use in uses]
+    weights = [use.expected + nothing_expected for use in uses]  # each the same where nothing is
     left = amount
     for place, use in enumerate(uses):
         part = left * weights[place] // max(1, sum(weights[place:]))

@@ -111,7 +111,7 @@ class Room:
         """Bytes that come free on each device when the model sleeps, if it can, or is stopped."""
         sleeps = sleeping and stall.state is not ModelState.ASLEEP and self._bed_of(stall)
         kept = stall.residue if sleeps else 0
-        freed = dict.fromkeys(stall.place, stall.holds - kept)
+        freed = dict.fromkeys(stall.place, max(0, stall.holds - kept))
         if stall.host_held:
             freed[HOST] = freed.get(HOST, 0) + stall.host_held
         return freed

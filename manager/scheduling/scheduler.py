@@ -91,7 +91,10 @@ class Scheduler:
     def _possible(self, stall: Stall) -> Places:
         """Where the model could run if nothing else were there."""
         places = (stall.place,) if stall.state is ModelState.ASLEEP else stall.places
-        return tuple(place for place in places if all(self._most.get(device, -1) >= stall.grant for device in place))
+        return tuple(place for place in places if all(self._could_hold(stall, device) for device in place))
+
+    def _could_hold(self, stall: Stall, device: str) -> bool:
+        return device in self._most and self._most[device] >= stall.grant
 
     def _to_fetch(self, now: float) -> list[str]:
         free = max(0, self.rules.fetches - len(self._fetching))
@@ -149,8 +152,8 @@ class _Plan:
         for _, _, name in sorted(key for each in sleepers.values() if (key := key_of(each)) is not None):
             stall = sleepers[name]
             unquiet = self.unquiet | self.room.moving
-            if name in self.room.going or stall.retry_at > self.room.now or not unquiet.isdisjoint(stall.place):
-                continue
+            if stall.retry_at > self.room.now or not unquiet.isdisjoint(stall.place):
+                continue  # nor where anybody, which may be itself, is about to leave
             if self.room.could_hold(stall, stall.place) and self.room.fits(stall, stall.place, self.reserved):
                 self._begin(stall, stall.place, asleep=True)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from manager.scheduling.stall import Stall
 
 Frees = Mapping[str, Mapping[str, int]]
-"""A model's name -> device -> bytes that come free there when it goes."""
+"""A model's name -> device -> bytes that come free there when it goes, 0 or more."""
 
 
 def choose_victims(
@@ -18,9 +18,8 @@ def choose_victims(
     still = dict(missing)
     victims: list[Stall] = []
     for stall in sorted(evictable, key=lambda each: (each.leases > 0, -_staleness(each, now), each.name)):
-        if any(still[device] > 0 and freed > 0 for device, freed in frees[stall.name].items() if device in still):
-            victims.append(stall)
-            _give(still, frees[stall.name])
+        victims.append(stall)
+        _give(still, frees[stall.name])
         if all(amount <= 0 for amount in still.values()):
             return tuple(_needed(victims, frees, still))
     return None

@@ -30,6 +30,7 @@ class TinyKind:
     health_path: str = "/health"
     metrics: Metrics = Metrics("running", "waiting", ("tokens",))  # noqa: RUF009  frozen
     phases: tuple[tuple[str, str], ...] = (("serving", "serving"),)
+    faults: tuple[tuple[str, str], ...] = ()
     levels: tuple[int, ...] = ()
 
     def sleep_levels(self, device: DeviceKind) -> tuple[SleepLevel, ...]:

@@ -13,7 +13,7 @@ from contract.keys import KeyCreated, KeyList, ModelUsage
 from contract.usage import Usage
 from tests.integration.stack import Stack, eventually, running
 
-WRITER, READER = "writer", "reader"
+WRITER, READER, OVERLONG = "writer", "reader", "overlong"
 ADMIN = "an-admins-key-of-many-characters"
 MODELS = {
     WRITER: {
@@ -34,6 +34,7 @@ MODELS = {
         "memory": "3GiB",
         "args": {"convert": "embed", "max-model-len": 512},
     },
+    OVERLONG: {"type": "text", "source": "./smollm2", "memory": "1GiB", "args": {"max-model-len": 100_000}},
 }
 
 
