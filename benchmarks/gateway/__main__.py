@@ -11,6 +11,7 @@ figure misses its goal.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from benchmarks.gateway import part_beside, part_memory, part_requests, part_streams
 from benchmarks.gateway.figures import Part
@@ -33,6 +36,8 @@ def main() -> int:
     plan, cores = plan_of(options), two_cores()
     install(plan.peers)
     load, began = others_load(), time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell had it ignored, as in the background
+        signal.signal(number, _stop)
     os.sched_setaffinity(0, {cores.load})  # with it the load generators, which are its children
     with tempfile.TemporaryDirectory() as folder:
         parts, picture = measure(plan, cores, Path(folder))
@@ -45,6 +50,11 @@ def main() -> int:
         if picture:
             PLOT.write_text(picture, encoding="utf-8")
     return int(not all(goal.is_met for part in parts for goal in part.goals))
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """Asked to end: what was started ends on the way out."""
+    raise SystemExit(128 + number)
 
 
 def measure(plan: Plan, cores: Cores, folder: Path) -> tuple[list[Part], str]:
