@@ -133,8 +133,7 @@ class Room:
 
     def _demote_for(self, stall: Stall, bed: Bed | None) -> bool:
         """Whether models asleep for longer are stopped first, so that this one's weights have room in host memory."""
-        best = stall.beds[0] if stall.beds else None
-        if best is None or best == bed or not best.keeps_weights or stall.weights > self.rules.sleep_memory:
+        if not stall.beds or stall.beds[0] == bed:
             return False
         sleepers = [each for each in self.seated if each.host_held and each.name not in self.going]
         older = [each for each in sleepers if _sleeps_unwanted(each) and each.last_used < stall.last_used]

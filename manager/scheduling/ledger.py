@@ -47,7 +47,7 @@ class Ledger:
         self._uses: dict[str, Use] = {}
         self._stale: dict[str, float] = {}  # since when something has moved there that was not looked at
         self._changes: dict[str, tuple[float, int]] = {}  # when the last of ours settled or ended, and others' use then
-        self._host_held: int | None = 0
+        self._host_held: int | None = None
         self._missed: Set[str] = frozenset()  # devices that the last look did not find
 
     def __repr__(self) -> str:

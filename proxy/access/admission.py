@@ -12,6 +12,7 @@ from proxy.access.usage_book import UsageBook
 from proxy.gateway.asgi import Scope
 
 NOTHING = Usage()
+NO_MODEL = ""  # of who has no key, nothing is counted
 TICKET = "roundhouse.ticket"  # in the scope: of the admitted request, where it has a key
 
 
@@ -61,7 +62,7 @@ class Access:
         self.book = book
         self.limits = limits
         self._clock = clock
-        self._free = Ticket(self, None, "", Usage)
+        self._free = Ticket(self, None, NO_MODEL, Usage)
 
     def admit(self, scope: Scope, model: str, expect: Callable[[], Usage]) -> Ticket:
         """A request for a model, by its own name -> its ticket. Raises ApiError (403, 429).

@@ -30,23 +30,19 @@ class Bucket:
 
     def level(self, now: float) -> float:
         """What is in it; less than 0 is a debt."""
-        if now > self._at:
-            level = self._level + (now - self._at) * self._rate
-            self._level = level if level < self.size else float(self.size)
-            self._at = now
+        now = max(now, self._at)
+        self._level = min(self._level + (now - self._at) * self._rate, self.size)
+        self._at = now
         return self._level
 
     def wait(self, amount: float, now: float) -> float:
         """Seconds until it holds so much; 0: it does. More than it can hold is asked as if for all of it."""
-        level = self.level(now)
-        if level >= amount or level >= self.size:
-            return 0.0
-        return (min(amount, self.size) - level) / self._rate
+        return max(0.0, min(amount, self.size) - self.level(now)) / self._rate
 
     def draw(self, amount: float, now: float) -> float:
         """`wait`, and `take` where that is 0."""
         level = self.level(now)
-        wanted = amount if amount < self.size else self.size
+        wanted = min(amount, self.size)
         if level < wanted:
             return (wanted - level) / self._rate
         self._level = level - wanted
@@ -57,8 +53,7 @@ class Bucket:
         self._level -= amount
 
     def give_back(self, amount: float) -> None:
-        level = self._level + amount
-        self._level = level if level < self.size else float(self.size)
+        self._level = min(self._level + amount, self.size)
 
     def until_full(self, now: float) -> float:
         """Seconds until nothing is missing."""

@@ -40,6 +40,6 @@ def _name_of(host: bytes) -> bytes:
 def _misdirected(host: bytes) -> ApiError:
     if not host:
         return ApiError(400, "invalid_http", "A request needs a Host header.", headers=DO_NOT_RETRY)
-    name = host[:100].decode("ascii", "replace")
+    name = host[:100].decode(errors="replace")
     message = f"'{name}' is no name of this server. If it should be, add it to ROUNDHOUSE_ALLOWED_HOSTS."
     return ApiError(421, "misdirected_request", message, headers=DO_NOT_RETRY)

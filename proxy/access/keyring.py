@@ -16,6 +16,7 @@ BEARER = b"bearer "
 BEARER_SIZE = 7
 FIRST_ID = "file"
 MOST_PROVED = 10_000
+DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Keyring:
     def __init__(self, first: str | None, clock: Callable[[], float], limits: Limits = OWN_LIMITS) -> None:
         self._clock = clock
         self._limits = limits
-        self._nobody = Key("", os.urandom(32), "", None, False, None, NO_LIMITS)
+        self._nobodys = os.urandom(DIGEST_BYTES)  # what a secret is compared with where no key has that id
         self._first = _first_grants(first)
         self._grants: Mapping[bytes, Grant] = self._first
         self._proved: dict[bytes, Grant] = {}
@@ -60,11 +61,11 @@ class Keyring:
         return self._proved.get(offered) or self._prove(offered)
 
     def _prove(self, offered: bytes) -> Grant | None:
-        text = offered[BEARER_SIZE:] if offered[:BEARER_SIZE].lower() == BEARER and len(offered) <= LONGEST else b""
-        key_id, secret = split_key(text)
+        is_sane = offered[:BEARER_SIZE].lower() == BEARER and len(offered) <= LONGEST
+        key_id, secret = split_key(offered[BEARER_SIZE:LONGEST])
         grant = self._grants.get(key_id)
-        key = grant.key if grant is not None else self._nobody
-        if not compare_digest(digest_of(secret), key.digest) or grant is None:
+        digest = grant.key.digest if grant is not None else self._nobodys
+        if not compare_digest(digest_of(secret), digest) or grant is None or not is_sane:
             return None
         if len(self._proved) >= MOST_PROVED:  # one key in many spellings of its scheme
             self._proved.clear()

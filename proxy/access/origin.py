@@ -15,7 +15,6 @@ def guard_origin(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
 
 
 def _require_same(origin: bytes, host: bytes) -> None:
-    scheme, _, authority = origin.lower().partition(b"://")
-    if scheme not in {b"http", b"https"} or authority != host.lower():
+    if origin.lower() not in {b"http://" + host.lower(), b"https://" + host.lower()}:
         message = "A page of another origin may not use this interface."
         raise ApiError(403, "forbidden_origin", message, headers=DO_NOT_RETRY)

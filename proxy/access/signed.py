@@ -33,7 +33,7 @@ class Signatures:
     def opens(self, scope: Scope, now: float) -> bool:
         """Whether a request's address is one of these. Raises ApiError (403) for one whose time is over."""
         query = _QUERY.fullmatch(scope["query_string"])
-        path = _PATH.fullmatch(scope["path"]) if query is not None else None
+        path = _PATH.fullmatch(scope["path"])
         if query is None or path is None or scope["method"] not in {"GET", "HEAD"}:
             return False
         expires = int(query[1])

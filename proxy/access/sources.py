@@ -4,7 +4,7 @@ Only the connection's own address counts; what a header says of it may be a lie.
 """
 
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Interface
 
 from proxy.access.bucket import Bucket
 
@@ -27,7 +27,7 @@ class BadKeys:
 
     def wait(self, source: str) -> float:
         """Seconds until a bad key from there is looked at again; 0: it is now."""
-        bucket = self._sources.get(source) if self._sources else None
+        bucket = self._sources.get(source)
         return bucket.wait(1, self._clock()) if bucket is not None else 0.0
 
     def count(self, source: str) -> None:
@@ -43,10 +43,8 @@ def source_of(client: tuple[str, int] | None) -> str:
     """A connection's address -> the source that it stands for: of IPv6 the network that one subscriber has."""
     if client is None:
         return ""
-    host = client[0].partition("%")[0]
+    host = client[0]
     if ":" not in host:
         return host
-    address = ip_address(host)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ip_network((host, 64), strict=False))
+    subscriber = IPv6Interface((host, 64))
+    return str(subscriber.ipv4_mapped or subscriber.network)

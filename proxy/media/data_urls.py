@@ -21,11 +21,11 @@ class DataUrl:
 
 def parse_data_url(url: str) -> DataUrl:
     """Raises MediaRefused for what has no media type or is not base64."""
-    end = url.find(",", 0, _HEAD_LIMIT)
-    head = _HEAD.fullmatch(url, 0, max(end, 0))
-    if head is None:
+    head, comma, _ = url[:_HEAD_LIMIT].partition(",")
+    found = _HEAD.fullmatch(head) if comma else None
+    if found is None:
         raise MediaRefused("invalid_media_url", "write a data URL like 'data:image/png;base64,...'")
-    return DataUrl(head[1].lower(), url[end + 1 :])
+    return DataUrl(found[1].lower(), url[len(head) + 1 :])
 
 
 def is_data_url(url: str) -> bool:

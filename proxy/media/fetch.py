@@ -19,16 +19,17 @@ from proxy.media.refusal import MediaRefused
 from proxy.media.urls import Target, is_public, parse_url, require_allowed
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
 Dial = Callable[[str, int, str | None], Awaitable[Streams]]
 
 AT_ONCE = 8
 CHUNK = 64 * 2**10
+MOST_DIGITS = 20  # of a length that is read as a number
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
+async def resolve(host: str) -> Sequence[str]:
     """A name -> all its addresses. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return [str(where[0]) for *_, where in found]
 
 
@@ -68,7 +69,7 @@ class Fetcher:
             raise _failed("its host cannot be reached") from error
 
     async def _get(self, target: Target) -> bytes:
-        addresses = await self._resolve(target.host, target.port)
+        addresses = await self._resolve(target.host)
         if not addresses or not all(map(is_public, addresses)):
             raise MediaRefused("media_host_not_allowed", "its host is not on the public internet")
         reader, writer = await self._dial(addresses[0], target.port, target.host if target.tls else None)
@@ -106,7 +107,7 @@ def _request(target: Target) -> bytes:
         "user-agent: roundhouse",
         "connection: close",
     )
-    return "\r\n".join((*lines, "", "")).encode("ascii")
+    return "\r\n".join((*lines, "", "")).encode()
 
 
 def _check_head(answer: Answer, limit: int) -> None:
@@ -114,10 +115,10 @@ def _check_head(answer: Answer, limit: int) -> None:
         raise _failed("it redirects to another place; send the last URL itself")
     if answer.status != HTTPStatus.OK:
         raise _failed(f"its host answered with status {answer.status}")
-    if answer.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    if answer.headers.get(b"content-encoding", b"").lower() not in {b"", b"identity"}:
         raise _failed("its answer is compressed, though no compression was asked for")
     length = answer.headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length[:20]) > limit:
+    if len(length) > MOST_DIGITS or int(length) > limit:
         raise _too_large(limit)
 
 

@@ -79,7 +79,7 @@ def test_the_sleeper_that_was_unused_for_longest_is_stopped_so_that_a_newer_one_
     assert alone == (Sleep("a", LIGHT, "makes room"),)
 
 
-@pytest.mark.parametrize("known", [{"last_used": 4.0}, {"pinned": True}, {"wanted_since": 20.0}])
+@pytest.mark.parametrize("known", [{"last_used": 4.0}, {"last_used": 3.0}, {"pinned": True}, {"wanted_since": 20.0}])
 def test_a_sleeper_that_is_newer_pinned_or_wanted_is_not_stopped_for_that(known: dict[str, float]) -> None:
     sleeper = replace(asleep("s", host=4, last_used=1), **known)  # type: ignore[arg-type]
     actions = decided(sleeper, idle("a", 8, last_used=3), WANTED, rules=Rules(sleep_memory=6), cuda_0=10, cpu=100)

@@ -23,14 +23,14 @@ class Book:
         self.taken = {"cuda:0": 0} | {name.replace("_", ":"): amount for name, amount in taken.items()}
         self.see()
 
-    def see(self, *busy: str, at: float | None = None, **taken: int) -> None:
+    def see(self, *busy: str, at: float | None = None, held: tuple[int | None, ...] = (), **taken: int) -> None:
         self.now += 1
         self.taken |= {name.replace("_", ":"): amount for name, amount in taken.items()}
         seen = [
             DeviceSeen(name, DeviceKind.CPU if name == "cpu" else DeviceKind.CUDA, name, 100, 100 - amount)
             for name, amount in self.taken.items()
         ]
-        self.ledger.see(self.now if at is None else at, seen, set(busy))
+        self.ledger.see(self.now if at is None else at, seen, set(busy), *held)
 
     def moves(self, model: str, booked: int = 30, place: Place = GPU, expected: int | None = None) -> None:
         self.now += 1
@@ -121,11 +121,12 @@ def test_others_use_is_what_it_was_while_something_moves() -> None:
     assert (book.others, book.track().budget) == (20, 80)
 
 
-def test_a_look_that_began_before_the_model_had_settled_measures_nothing() -> None:
+@pytest.mark.parametrize("before", [0.5, 0.0])
+def test_a_look_that_began_before_the_model_had_settled_measures_nothing(before: float) -> None:
     book = Book()
     book.moves("a")
     book.settles("a")
-    book.see(at=book.now - 0.5, cuda_0=10)
+    book.see(at=book.now - before, cuda_0=10)
     assert not book.ledger.is_measured("a")
     assert not book.track().fresh
     book.see(cuda_0=25)
@@ -196,6 +197,79 @@ def test_what_an_adopted_engine_took_before_is_not_others() -> None:
     assert (book.ledger.used("a"), book.others, book.track().budget) == (25, 15, 85)
 
 
+def test_a_device_that_is_seen_first_when_engines_are_there_has_of_others_what_is_not_theirs() -> None:
+    adopted, moving = Ledger(Limits(0, 0)), Ledger(Limits(0, 0))
+    assert repr(adopted) == "<Ledger of nothing seen yet>"
+    adopted.adopts("a", GPU, 25, 0)
+    moving.moves("a", GPU, 25)
+    both = Ledger(Limits(0, 0))
+    both.adopts("a", GPU, 25, 0)
+    both.moves("b", GPU, 25)
+    for ledger, others in ((adopted, 15), (moving, 40), (both, 15)):
+        ledger.see(1, [DeviceSeen(name, DeviceKind.CUDA, name, 100, 60) for name in BOTH], set())
+        assert ledger.others("cuda:0") == others
+        assert repr(ledger) == "<Ledger of cuda:0, cuda:1>"
+    moving = Ledger(Limits(0, 0))
+    moving.moves("a", GPU, 25)
+    moving.see(1, [DeviceSeen("cuda:0", DeviceKind.CUDA, "a GPU", 100, 100)], set())
+    assert moving.others("cuda:0") == 0
+
+
+def test_how_much_others_use_has_grown_since_the_last_of_ours_moved_may_be_late_memory() -> None:
+    assert Book().track() == Track(100, 100)
+    book = Book(cuda_0=10)
+    assert book.track() == Track(100, 90, late=10)
+    book.ready("a", 30)
+    assert book.track().late == 0
+    book.see(cuda_0=47)
+    assert book.track().late == 7
+    book = Book()
+    book.ready("a", 30)
+    book.leaves("a")
+    book.see(cuda_0=12)
+    assert book.track().late == 12
+
+
+# What sleepers keep in host memory
+
+
+def test_what_sleepers_keep_in_host_memory_is_nobodys_else_and_stands_on_no_gpu() -> None:
+    book = Book(cpu=20, cuda_0=20)
+    assert book.ledger.others("cpu") == 20
+    book = Book()
+    book.see(cpu=20, cuda_0=20, held=(5,))
+    assert (book.ledger.others("cpu"), book.ledger.others("cuda:0")) == (15, 20)
+    book.see(cpu=30, held=(None,))
+    assert book.ledger.others("cpu") == 15, "some of it comes or goes"
+    book.see(cpu=30, held=(9,))
+    assert book.ledger.others("cpu") == 21
+
+
+@pytest.mark.parametrize(("device", "used"), [("cpu", [30, 30, 34]), ("cuda:0", [34, 38, 42])])
+def test_what_grows_while_sleepers_come_and_go_is_the_worker_models_unless_it_is_in_host_memory(
+    device: str, used: list[int]
+) -> None:
+    book = Book(cpu=0)
+    book.moves("a", 42, place=(device,))
+    book.settles("a")
+    book.taken[device] = 30
+    book.see()
+    seen = []
+    for held, grown in ((5, 34), (9, 38), (9, 42)):
+        book.taken[device] = grown + (held if device == "cpu" else 0)
+        book.see("a", held=(held,))
+        seen.append(book.ledger.used("a"))
+    assert seen == used
+
+
+def test_of_host_memory_no_more_is_a_models_than_it_is_booked_with() -> None:
+    book = Book(cpu=0)
+    book.moves("a", 30, place=("cpu",))
+    book.settles("a")
+    book.see(cpu=40)
+    assert (book.ledger.used("a"), book.ledger.others("cpu")) == (30, 10)
+
+
 # Several at once
 
 
@@ -242,6 +316,8 @@ def test_what_was_taken_for_another_that_has_left_is_given_to_the_one_that_has_i
     book.see(cuda_0=6)
     assert book.ledger.used("b") == 6
     assert book.others == 0
+    book.see(cuda_0=3)
+    assert book.ledger.used("b") == 6, "it has settled with all of that"
 
 
 def test_two_that_settled_at_once_may_each_have_all_of_it_until_one_has_left() -> None:
@@ -249,8 +325,9 @@ def test_two_that_settled_at_once_may_each_have_all_of_it_until_one_has_left() -
     book.moves("a", booked=4)
     book.moves("b", booked=4)
     book.settles("a", "b")
-    book.see(cuda_0=2)
-    assert (book.ledger.most_used("a"), book.ledger.most_used("b")) == (2, 2)
+    for _ in range(3):
+        book.see(cuda_0=2)
+        assert (book.ledger.most_used("a"), book.ledger.most_used("b")) == (2, 2)
     book.leaves("a")
     book.see(cuda_0=2)  # it had nothing: all is the other's
     assert (book.ledger.used("b"), book.ledger.most_used("b")) == (2, 2)
@@ -268,6 +345,44 @@ def test_what_another_program_takes_later_is_not_laid_to_one_whose_group_has_lef
     book.see(cuda_0=9)
     assert book.ledger.most_used("b") == 1
     assert book.others == 8
+
+
+def test_of_several_whose_shares_are_unclear_each_may_have_what_comes_as_far_as_it_can_have_it() -> None:
+    book = Book()
+    for model in "abcd":
+        book.moves(model, booked=2)
+    book.settles(*"abcd")
+    book.see(cuda_0=4)
+    assert [(book.ledger.used(model), book.ledger.most_used(model)) for model in "abcd"] == [(1, 3)] * 4
+    book.leaves("d")
+    book.see(cuda_0=8)
+    assert [(book.ledger.used(model), book.ledger.most_used(model)) for model in "abc"] == [(3, 3), (3, 3), (2, 3)]
+    assert book.others == 0
+    book.see(cuda_0=7)
+    assert [(book.ledger.used(model), book.ledger.most_used(model)) for model in "abc"] == [(2, 3), (3, 3), (2, 3)]
+    book.see(cuda_0=12)
+    assert [(book.ledger.used(model), book.ledger.most_used(model)) for model in "abc"] == [(3, 3)] * 3
+    assert book.others == 3
+
+
+def test_a_share_stays_unclear_until_all_have_left_with_whom_it_was_measured_on_any_device() -> None:
+    book = Book(cuda_1=0)
+    book.moves("a", 4, place=BOTH)
+    book.moves("b", 4)
+    book.moves("c", 4, place=OTHER)
+    book.settles(*"abc")
+    book.see(cuda_0=2, cuda_1=2)
+    for _ in range(2):
+        assert book.ledger.most_used("a") == 2
+        book.see()
+    book.leaves("c")
+    book.see(cuda_1=1)
+    book.see()
+    assert book.ledger.most_used("a") == 2, "b is still there"
+    book.leaves("b")
+    book.see(cuda_0=1)
+    book.see()
+    assert (book.ledger.used("a"), book.ledger.most_used("a")) == (1, 1)
 
 
 def test_two_sleepers_of_whom_nothing_is_known_share_what_stays() -> None:
@@ -311,6 +426,19 @@ def test_a_growth_beyond_all_likelihood_is_others() -> None:
     book.ready("a", 30)
     book.see("a", cuda_0=60)
     assert (book.ledger.used("a"), book.others) == (45, 15)
+    book.see("a", cuda_0=70)
+    assert (book.ledger.used("a"), book.others) == (45, 25)
+
+
+def test_what_several_had_grown_is_given_back_by_one_after_the_other() -> None:
+    book = Book()
+    for model in "abc":
+        book.ready(model, 20)
+    for model, taken in (("a", 62), ("b", 64), ("c", 66)):
+        book.see(model, cuda_0=taken)
+    book.see(cuda_0=61)
+    assert [book.ledger.used(model) for model in "abc"] == [20, 20, 21]
+    assert book.others == 0
 
 
 def test_a_decrease_is_first_what_a_model_had_grown_and_then_others() -> None:
@@ -369,6 +497,9 @@ def test_of_a_model_that_it_never_heard_of_it_says_nothing() -> None:
     book.settles("nobody")
     book.leaves("nobody")
     assert (book.ledger.used("nobody"), book.ledger.is_measured("nobody")) == (0, False)
+    assert book.ledger.most_used("nobody") == 0
+    book.moves("moving")
+    assert book.ledger.most_used("moving") == 0
     assert book.track().fresh
 
 

@@ -95,7 +95,7 @@ async def w(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
+async def resolve(host: str) -> Sequence[str]:
     return NAMES[host]
 
 

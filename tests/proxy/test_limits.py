@@ -98,7 +98,7 @@ def test_a_refusal_says_when_to_come_back_and_then_there_is_room() -> None:
         admit(access, grant).settle(None)
     with pytest.raises(ApiError, match="6 requests per minute") as refused:
         admit(access, grant)
-    assert refused.value.code == "rate_limit_exceeded"
+    assert (refused.value.status, refused.value.code) == (429, "rate_limit_exceeded")
     assert refused.value.headers["retry-after"] == "10"
     clock.now += 10
     admit(access, grant)
@@ -152,6 +152,9 @@ def test_a_model_out_of_the_keys_scope_is_refused_and_takes_nothing() -> None:
     with pytest.raises(ApiError) as refused:
         admit(access, Grant(key, ()))
     assert (refused.value.status, refused.value.code, refused.value.param) == (403, "model_not_allowed", "model")
+    assert refused.value.headers == {"x-should-retry": "false"}
+    assert "may not use the model 'small'" in refused.value.message
+    assert access.admit({GRANT: Grant(key, ())}, "large", Usage).counts
 
 
 Steps = st.lists(st.tuples(st.floats(0, 30), st.integers(0, 40), st.integers(0, 60)), max_size=60)
@@ -209,6 +212,16 @@ def test_a_source_of_bad_keys_is_told_to_wait_others_are_not_and_the_memory_is_b
     for number in range(MOST_SOURCES + 50):
         bad.count(str(number))
     assert len(bad._sources) == MOST_SOURCES
+
+
+def test_the_source_that_was_quiet_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.access.sources.MOST_SOURCES", 2)
+    bad = BadKeys(Clock(), 1)
+    assert not bad.has_any
+    for source in ("a", "b", "a", "c"):
+        bad.count(source)
+    assert [bad.wait(source) for source in ("a", "b", "c", "d")] == [120, 0, 60, 0]
+    assert bad.has_any
 
 
 def test_an_ipv6_subscriber_is_one_source_whatever_address_it_takes() -> None:

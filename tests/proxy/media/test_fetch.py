@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from proxy.media.fetch import Dialler, Fetcher, Streams
+from proxy.media.fetch import Dialler, Fetcher, Streams, resolve
 from proxy.media.limits import MediaLimits
 from proxy.media.refusal import MediaRefused
 from tests.fakes.http import Exchange, HttpServer
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 
 PUBLIC = "93.184.215.14"
 LIMITS = MediaLimits(hosts=frozenset({"pictures.example"}), size=64 * 2**10, fetch=2.0)
+TOO_LARGE = "larger than 64 KiB"
 HEAD = "HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n"
 
 
@@ -30,7 +31,7 @@ class Net:
         self._port = port
         self._answers = list(answers)
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
+    async def resolve(self, host: str) -> Sequence[str]:
         self.asked.append(host)
         return self._answers.pop(0)
 
@@ -87,7 +88,22 @@ async def test_a_file_is_fetched_from_the_address_that_was_looked_at_under_the_n
     assert net.dialled == [(PUBLIC, 443, "pictures.example")]
     assert net.asked == ["pictures.example"]
     assert site.targets == ["/a.png?b"]
-    assert site.heads[0]["host"] == "pictures.example"
+
+
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        ((whole(b"a" * 64 * 2**10),), 64 * 2**10),
+        ((f"{HEAD}\r\n".encode(), b"a" * 100, b"a" * 100), 200),
+        ((f"{HEAD}transfer-encoding: chunked\r\n\r\n5\r\n".encode(), b"aaaaa\r\n0\r\n\r\n"), 5),
+        ((whole(b"a", "content-encoding: Identity"),), 1),
+        ((f"{HEAD}content-length: {1:020}\r\n\r\na".encode(),), 1),
+    ],
+    ids=["of the most bytes", "ended by the connection", "in chunks", "not compressed", "a length of many digits"],
+)
+async def test_a_file_is_whole_however_its_server_frames_it(answer: tuple[bytes, ...], size: int) -> None:
+    async with reached(Site(*answer, pause=0.01), [PUBLIC]) as (fetcher, _, _):
+        assert await fetcher.fetch("https://pictures.example/a.png") == b"a" * size
 
 
 async def test_nothing_of_the_environment_and_nothing_secret_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +114,23 @@ async def test_nothing_of_the_environment_and_nothing_secret_goes_along(monkeypa
         await fetcher.fetch("http://pictures.example/a.png")
         assert canary.connections == 0
     assert net.dialled == [(PUBLIC, 80, None)]
-    assert set(site.heads[0]) == {"host", "accept", "accept-encoding", "user-agent", "connection"}
+
+
+async def test_the_request_is_these_lines_and_no_more() -> None:
+    heard = asyncio.get_running_loop().create_future()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set_result(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        net = Net(server.sockets[0].getsockname()[1], [PUBLIC])
+        assert "too early" in (await refusal(Fetcher(LIMITS, net.resolve, net.dial))).reason
+    assert await heard == (
+        b"GET /a.png HTTP/1.1\r\nhost: pictures.example\r\n"
+        b"accept: image/png, image/jpeg, image/webp, audio/wav, audio/mpeg\r\naccept-encoding: identity\r\n"
+        b"user-agent: roundhouse\r\nconnection: close\r\n\r\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +167,7 @@ async def test_what_is_not_on_the_list_is_neither_looked_up_nor_connected_to(url
         assert canary.connections == 0
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", ["http://127.0.0.1:{}/", "file:///etc/passwd", "gopher://a/", "/b.png"])
 async def test_a_redirect_is_a_refusal(status: int, place: str) -> None:
     async with reached(Site(whole(b"x"))) as (_, _, canary):
@@ -147,29 +179,33 @@ async def test_a_redirect_is_a_refusal(status: int, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
+    ("answer", "why"),
     [
-        ((whole(b"a" * (64 * 2**10 + 1)),), "media_too_large"),
-        ((f"{HEAD}content-length: 999999999\r\n\r\n".encode(),), "media_too_large"),
-        ((f"{HEAD}\r\n".encode(), b"a" * 70_000), "media_too_large"),
+        ((whole(b"a" * (64 * 2**10 + 1)),), TOO_LARGE),
+        ((f"{HEAD}content-length: 999999999\r\n\r\n".encode(),), TOO_LARGE),
+        ((f"{HEAD}content-length: {1:021}\r\n\r\na".encode(),), TOO_LARGE),
+        ((f"{HEAD}\r\n".encode(), b"a" * 70_000), TOO_LARGE),
         (
             (f"{HEAD}transfer-encoding: chunked\r\n\r\n".encode(), *[b"8000\r\n" + b"a" * 32768 + b"\r\n"] * 3),
-            "media_too_large",
+            TOO_LARGE,
         ),
-        ((f"{HEAD}content-length: 9\r\n\r\nshort".encode(),), "media_not_fetched"),
-        ((f"{HEAD}transfer-encoding: chunked\r\n\r\n5\r\nshort".encode(),), "media_not_fetched"),
-        ((whole(b""),), "media_not_fetched"),
-        ((whole(gzip.compress(bytes(10**6)), "content-encoding: gzip"),), "media_not_fetched"),
-        ((b"HTTP/1.1 404 X\r\ncontent-length: 0\r\n\r\n",), "media_not_fetched"),
-        ((b"HTTP/1.1 200 X\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",), "media_not_fetched"),
-        ((b"220 ftp.example ready\r\n",), "media_not_fetched"),
-        ((b"",), "media_not_fetched"),
-        ((b"HTTP/1.1 200 X\r\nx: " + b"a" * 100_000 + b"\r\n\r\n",), "media_not_fetched"),
+        ((f"{HEAD}content-length: 9\r\n\r\nshort".encode(),), "ended too early"),
+        ((f"{HEAD}transfer-encoding: chunked\r\n\r\n5\r\nshort".encode(),), "ended too early"),
+        ((whole(b""),), "is empty"),
+        ((whole(gzip.compress(bytes(10**6)), "content-encoding: gzip"),), "compressed"),
+        ((b"HTTP/1.1 400 X\r\ncontent-length: 0\r\n\r\n",), "status 400"),
+        ((b"HTTP/1.1 404 X\r\ncontent-length: 0\r\n\r\n",), "status 404"),
+        ((b"HTTP/1.1 200 X\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",), "is not HTTP"),
+        ((b"220 ftp.example ready\r\n",), "is not HTTP"),
+        ((b"",), "ended too early"),
+        ((b"HTTP/1.1 200 X\r\nx: " + b"a" * 200_000 + b"\r\n\r\n",), "is not HTTP"),
     ],
 )
-async def test_an_answer_that_is_too_large_or_not_whole_is_refused(answer: tuple[bytes, ...], code: str) -> None:
+async def test_an_answer_that_is_too_large_or_not_whole_is_refused(answer: tuple[bytes, ...], why: str) -> None:
     async with reached(Site(*answer), [PUBLIC]) as (fetcher, _, _):
-        assert (await refusal(fetcher)).code == code
+        refused = await refusal(fetcher)
+        assert refused.code == ("media_too_large" if why == TOO_LARGE else "media_not_fetched")
+        assert why in refused.reason
 
 
 @pytest.mark.parametrize("site", [Site(stays=True), Site(f"{HEAD}\r\n".encode(), *[b"a"] * 500, pause=0.02)])
@@ -181,15 +217,17 @@ async def test_an_answer_that_drips_or_never_comes_is_given_up(site: Site) -> No
 
 
 async def test_a_name_that_cannot_be_found_and_a_host_that_does_not_answer_are_told() -> None:
-    async def unknown(host: str, port: int) -> Sequence[str]:
+    async def unknown(host: str) -> Sequence[str]:
         raise OSError("Name or service not known")
 
     async def unreachable(address: str, port: int, server_name: str | None) -> Streams:
         raise ConnectionRefusedError(f"connect to {address} failed")
 
     async with reached(Site(b""), [PUBLIC]) as (_, net, _):
-        assert (await refusal(Fetcher(LIMITS, unknown, net.dial))).code == "media_not_fetched"
-        assert (await refusal(Fetcher(LIMITS, net.resolve, unreachable))).code == "media_not_fetched"
+        for fetcher in (Fetcher(LIMITS, unknown, net.dial), Fetcher(LIMITS, net.resolve, unreachable)):
+            refused = await refusal(fetcher)
+            assert refused.code == "media_not_fetched"
+            assert "cannot be reached" in refused.reason
 
 
 async def test_where_https_was_asked_for_a_server_that_shows_no_certificate_is_told_nothing() -> None:
@@ -201,12 +239,19 @@ async def test_where_https_was_asked_for_a_server_that_shows_no_certificate_is_t
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    server = await asyncio.start_server(plain, "127.0.0.2", 0)
     async with server:
-        net = Net(0, [PUBLIC])
+        net = Net(0, [PUBLIC], [PUBLIC])
 
         async def dial(address: str, port: int, server_name: str | None) -> Streams:
-            return await Dialler()("127.0.0.1", server.sockets[0].getsockname()[1], server_name)
+            return await Dialler()("127.0.0.2", server.sockets[0].getsockname()[1], server_name)
 
         assert (await refusal(Fetcher(LIMITS, net.resolve, dial))).code == "media_not_fetched"
-    assert b"GET" not in b"".join(heard)
+        assert b"GET" not in heard[0]
+        assert b"pictures.example" in heard[0], "the name whose certificate it must show"
+        assert await Fetcher(LIMITS, net.resolve, dial).fetch("http://pictures.example/") == b"x"
+        assert heard[1].startswith(b"GET / HTTP/1.1")
+
+
+async def test_a_name_is_resolved_to_its_addresses_each_once() -> None:
+    assert await resolve("127.0.0.2") == ["127.0.0.2"]

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from proxy.media.refusal import MediaRefused
 from proxy.media.urls import Target, is_public, parse_url, require_allowed
 
+LONG_NAME = "a." * 124 + "a.com"  # of 253 letters, the most that a name has
 NO_NAME_OF_A_HOST = [
+    f"http://a{LONG_NAME}/",
+    "http://a.example:1/" + "a" * 4078,
     "http://127.0.0.1/",
     "http://127.1/",
     "http://2130706433/",
@@ -92,6 +95,8 @@ def test_what_is_no_plain_url_with_the_name_of_a_host_is_refused(url: str) -> No
 @pytest.mark.parametrize(
     ("url", "target"),
     [
+        ("http://" + LONG_NAME, Target(False, LONG_NAME, 80, "/")),
+        ("http://a.example:1/" + "a" * 4077, Target(False, "a.example", 1, "/" + "a" * 4077)),
         ("https://Pictures.Example", Target(True, "pictures.example", 443, "/")),
         ("http://pictures.example/a/b.png?w=1&h=%20#part", Target(False, "pictures.example", 80, "/a/b.png?w=1&h=%20")),
         ("https://pictures.example:8443?x=/?", Target(True, "pictures.example", 8443, "/?x=/?")),
@@ -136,8 +141,9 @@ def test_only_hosts_that_the_operator_named_are_asked(hosts: set[str], url: str,
     if is_allowed:
         require_allowed(parse_url(url), frozenset(hosts))
     else:
-        with pytest.raises(MediaRefused, match="ROUNDHOUSE_MEDIA_HOSTS"):
+        with pytest.raises(MediaRefused, match=r" ROUNDHOUSE_MEDIA_HOSTS$") as raised:
             require_allowed(parse_url(url), frozenset(hosts))
+        assert raised.value.code == "media_host_not_allowed"
 
 
 @pytest.mark.parametrize(
