@@ -136,8 +136,8 @@ async def test_a_plain_picture_has_its_own_deadline(tmp_path: Path) -> None:
 
 
 async def test_an_engine_that_says_that_it_lives_is_not_cut_off(tmp_path: Path) -> None:
-    knobs = ImageKnobs(comments=8, delay=0.1)
-    async with image_world(tmp_path, knobs, image_first_event=0.4, image_between_events=0.4) as w:
+    knobs = ImageKnobs(comments=15, delay=0.2)
+    async with image_world(tmp_path, knobs, image_first_event=2.0, image_between_events=2.0) as w:
         stream = await w.client.images.generate(model="painter", prompt="a cat", stream=True)
         assert [event.type async for event in stream] == ["image_generation.completed"]
 
