@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from contract.usage import Usage
-from tests.integration.endpoints.keyed import READER, WRITER, Caller
+from tests.integration.endpoints.keyed import MODELS, READER, WRITER, Caller
 
 CAT, KITTEN = "A cat sleeps on the sofa.", "A kitten is napping on the couch."
 MARKET, SHARES = "The stock market fell sharply on Monday.", "Shares dropped heavily at the start of the week."
@@ -114,5 +114,6 @@ def test_a_model_of_another_type_is_refused_with_its_type_its_endpoints_and_mode
     assert (answer.status_code, error["code"], error["param"]) == (400, "wrong_model_type", "model")
     assert f"'{model}' is of type {kind} and cannot serve {path}." in error["message"]
     assert "It serves: /v1/" in error["message"]
-    assert error["message"].endswith(f"{path} is served by: {able}.")
+    all_able = [name for name, entry in MODELS.items() if entry["type"] == MODELS[able]["type"]]
+    assert error["message"].endswith(f"{path} is served by: {', '.join(all_able)}.")
     assert caller.requests() == 0
