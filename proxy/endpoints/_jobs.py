@@ -1,28 +1,30 @@
 """Jobs as they are told, one or many, and found by their path."""
 
 import re
+from collections.abc import Mapping
 from functools import partial
-from urllib.parse import parse_qs
 
 from pydantic import BaseModel
 
 from contract.errors import ApiError
 from proxy.access.admission import owner_of
 from proxy.endpoints._artifact_view import Addresses
+from proxy.endpoints._query import query_of, text_in
 from proxy.gateway.asgi import RawHeaders, Scope, Send, respond
 from proxy.jobs.database import Query
 from proxy.jobs.job import ID_PATTERN
 from proxy.jobs.reception import Reception
 from proxy.jobs.standing import Told
 from proxy.jobs.wire import header_of, page_of, view_of
+from proxy.openapi.jobs import MOST_PER_PAGE, PAGE
 from proxy.router import REST
 from proxy.services import Services
 
 JSON = b"application/json"
-MOST_PER_PAGE = 100
 POLL = b"openai-poll-after-ms"
 
 _ID = re.compile(ID_PATTERN)
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 class JobTeller:
@@ -39,7 +41,7 @@ class JobTeller:
 
     async def page(self, scope: Scope, send: Send, kind: str | None) -> None:
         """Raises ApiError (400)."""
-        query = query_of(scope, kind)
+        query = _page_asked(scope, kind)
         found = await self._jobs.page(owner_of(scope), query._replace(limit=query.limit + 1))
         address = partial(self._addresses.url, scope)
         views = [view_of(told, address) for told in found]
@@ -67,19 +69,30 @@ def nothing_at(scope: Scope) -> ApiError:
     return ApiError(404, "not_found", f"There is nothing at {scope['path'][:200]}.")
 
 
-def query_of(scope: Scope, kind: str | None) -> Query:
-    """A listing's query string. Raises ApiError (400)."""
-    limit, order, after = asked(scope, "limit", "20"), asked(scope, "order", "desc"), asked(scope, "after", "")
-    if not (limit.isascii() and limit.isdecimal()) or not 0 < int(limit[:6]) <= MOST_PER_PAGE:
-        raise ApiError(400, "invalid_value", f"'limit' is a number from 1 to {MOST_PER_PAGE}.", param="limit")
-    if order not in {"asc", "desc"}:
-        raise ApiError(400, "invalid_value", "'order' is asc or desc.", param="order")
-    if after and not _ID.fullmatch(after):
+def _page_asked(scope: Scope, kind: str | None) -> Query:
+    """A listing's query string. Raises ApiError (400), also for a value that is empty."""
+    query = query_of(scope)
+    return Query(kind, _after(query), _limit(query), _is_oldest_first(query))
+
+
+def _after(query: Mapping[str, list[str]]) -> str | None:
+    after = text_in(query, "after")
+    if after is not None and not _ID.fullmatch(after):
         raise ApiError(400, "invalid_value", "'after' is the id of the last one that you saw.", param="after")
-    return Query(kind, after or None, int(limit), order == "asc")
+    return after
 
 
-def asked(scope: Scope, name: str, otherwise: str) -> str:
-    """A value of the query string."""
-    query: bytes = scope["query_string"]
-    return parse_qs(query.decode("latin-1")).get(name, [otherwise])[-1]
+def _limit(query: Mapping[str, list[str]]) -> int:
+    limit = text_in(query, "limit")
+    if limit is None:
+        return PAGE
+    if not _NUMBER.fullmatch(limit) or not 0 < int(limit) <= MOST_PER_PAGE:
+        raise ApiError(400, "invalid_value", f"'limit' is a number from 1 to {MOST_PER_PAGE}.", param="limit")
+    return int(limit)
+
+
+def _is_oldest_first(query: Mapping[str, list[str]]) -> bool:
+    order = text_in(query, "order")
+    if order not in {None, "asc", "desc"}:
+        raise ApiError(400, "invalid_value", "'order' is asc or desc.", param="order")
+    return order == "asc"

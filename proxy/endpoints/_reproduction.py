@@ -19,6 +19,8 @@ from proxy.endpoints._video_intake import VideoIntake
 from proxy.gateway.asgi import COSTLY, MODEL, Message, Scope, Send, respond_json
 from proxy.gateway.headers import form_type
 from proxy.gateway.peek import Peeked, peek
+from proxy.jobs.artifact_keeper import FILE_NOT_FOUND
+from proxy.jobs.job import Job
 from proxy.services import Services
 
 PATHS = ("/v1/images/generations", "/v1/images/edits", "/v1/images/variations")
@@ -71,8 +73,17 @@ class Reproduction:
         seed = {} if original.seed is None else {"seed": original.seed}
         picture = Reference(artifact=original.parents[0]) if original.parents else None
         wish = VideoWish(original.model, {**(original.request or {}), **seed}, picture)
-        job, _ = await self._intake.create(scope, wish)
+        job = await self._job(scope, wish)
         await respond_json(send, 202, Reproducing(original=original.id, job=job.id).model_dump_json().encode())
+
+    async def _job(self, scope: Scope, wish: VideoWish) -> Job:
+        """The job that makes a clip again, of a picture that nobody but us has named."""
+        try:
+            return (await self._intake.create(scope, wish)).job
+        except ApiError as error:
+            if error.code != FILE_NOT_FOUND or wish.reference is None:
+                raise
+            raise _deleted(str(wish.reference.artifact)) from error
 
     async def _request(
         self, owner: str, fields: dict[str, Any], files: list[dict[str, str]]
@@ -94,7 +105,7 @@ class Reproduction:
         except ApiError as error:
             if error.status != 404:
                 raise
-            raise _cannot(f"the picture that it was made from, {artifact_id}, was deleted") from error
+            raise _deleted(artifact_id) from error
 
 
 class Collected:
@@ -115,6 +126,10 @@ def _part(boundary: bytes, name: str, more: str, value: bytes) -> bytes:
 
 def _text(value: object) -> bytes:
     return (value if isinstance(value, str) else msgspec.json.encode(value).decode()).encode()
+
+
+def _deleted(artifact_id: str) -> ApiError:
+    return _cannot(f"the picture that it was made from, {artifact_id}, was deleted")
 
 
 def _cannot(why: str) -> ApiError:

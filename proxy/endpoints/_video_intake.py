@@ -1,6 +1,8 @@
 """A request for a clip -> the job that will make it: read, admitted, and the picture that came with it kept."""
 
+import re
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -22,11 +24,14 @@ from proxy.gateway.peek import peek
 from proxy.gateway.tally import Tally
 from proxy.jobs.job import VIDEO, Job, new_id
 from proxy.jobs.standing import Told
+from proxy.openapi.jobs import WORDS
 from proxy.services import Services
 
 PATH = "/v1/videos"
 REFERENCE = "input_reference"
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
+
+_WORDS = re.compile(WORDS)
 
 
 class VideoIntake:
@@ -63,7 +68,7 @@ class VideoIntake:
         ticket = services.access.admit(scope, model, lambda: NOTHING)
         with Course(PATH, model, ticket, Tally(), services.meter):
             await services.jobs.require_room(owner, model)
-            _require_prompt(wish, entry, remix_of)
+            _require_prompt(wish, entry)
             reference = remix_of.reference if remix_of is not None else await self._kept(owner, wish.reference)
             job = _job(owner, model, wish, entry)
             links = {"reference": reference, "remix_of": remix_of.id if remix_of is not None else None}
@@ -116,9 +121,13 @@ def _either(fields: dict[str, Any], entry: ModelEntry, name: str) -> float | Non
     return value if isinstance(value, int | float) else None
 
 
-def _require_prompt(wish: VideoWish, entry: ModelEntry, remix_of: Job | None) -> None:
-    has_picture = wish.reference is not None or (remix_of is not None and remix_of.reference is not None)
-    if not str(wish.fields.get("prompt", "")).strip() and not has_picture:
+def says_something(fields: Mapping[str, Any]) -> bool:
+    """Whether there is a prompt, and more in it than blanks: by the very pattern of the document."""
+    return _WORDS.search(str(fields.get("prompt", ""))) is not None
+
+
+def _require_prompt(wish: VideoWish, entry: ModelEntry) -> None:
+    if not says_something(wish.fields) and wish.reference is None:
         what = "the picture that the clip begins with" if entry.keyframe is not None else "the clip"
         message = f"'prompt' is missing: say what {what} is to show, or send a picture as input_reference."
         raise ApiError(400, "missing_required_parameter", message, param="prompt", headers=DO_NOT_RETRY)

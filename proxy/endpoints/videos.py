@@ -17,9 +17,10 @@ from contract.errors import DO_NOT_RETRY, ApiError
 from contract.jobs import JobStatus, VideoDeleted
 from proxy.endpoints._content import INERT, picture_type, send_content
 from proxy.endpoints._generation import require_json
-from proxy.endpoints._jobs import JobTeller, answer, asked, find_job, nothing_at
+from proxy.endpoints._jobs import JobTeller, answer, find_job, nothing_at
+from proxy.endpoints._query import query_of, text_in
 from proxy.endpoints._video_fields import VideoWish, wish_of_json
-from proxy.endpoints._video_intake import PATH, VideoIntake
+from proxy.endpoints._video_intake import PATH, VideoIntake, says_something
 from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond
 from proxy.gateway.body import read_body
 from proxy.gateway.peek import peek
@@ -98,8 +99,8 @@ class Video:
             message = f"The video is {job.status.value}; its content is there once it is completed."
             raise ApiError(409, "video_not_ready", message, headers=DO_NOT_RETRY)
         clip = outcome.artifacts[0]
-        match asked(scope, "variant", "video"):
-            case "video":
+        match text_in(query_of(scope), "variant"):
+            case None | "video":
                 await send_content(scope, send, await self._artifacts.content(job.owner, clip))
             case "thumbnail":
                 await _send_picture(send, await self._artifacts.thumbnail(job.owner, clip))
@@ -122,11 +123,17 @@ async def _send_picture(send: Send, content: bytes) -> None:
 
 
 def _remixed(job: Job, document: Mapping[str, object]) -> VideoWish:
-    """The same request with another prompt, and the seed that made the first."""
+    """The same request with another prompt, and the seed that made the first.
+
+    Raises ApiError (400), also where the prompt says nothing: a picture to begin with makes up for none here.
+    """
     said = wish_of_json(document)
     if set(document) != {"prompt"} or "prompt" not in said.fields:
         wrong = next((name for name in document if name != "prompt"), "prompt")
         raise ApiError(400, "invalid_value", "A remix takes a 'prompt' and nothing else.", param=wrong[:64])
+    if not says_something(said.fields):
+        message = "'prompt' is empty: a remix is the same clip with another prompt, so say what it is to show."
+        raise ApiError(400, "missing_required_parameter", message, param="prompt", headers=DO_NOT_RETRY)
     seeds = job.outcome.seeds if job.outcome is not None else ()
     seed = {"seed": seeds[0]} if seeds and seeds[0] is not None else {}
     return VideoWish(job.model, {**job.request, **seed, **said.fields}, None)

@@ -7,6 +7,8 @@ from contract.errors import ApiError
 from proxy.artifacts.facts import Facts, Query
 from proxy.artifacts.store import ArtifactStore
 
+FILE_NOT_FOUND = "file_not_found"
+
 
 async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
@@ -40,7 +42,7 @@ class ArtifactKeeper:
             if error.status != 404:
                 raise
             message = f"There is no file '{artifact_id[:64]}'."
-            raise ApiError(400, "file_not_found", message, param=param) from error
+            raise ApiError(400, FILE_NOT_FOUND, message, param=param) from error
         if found.kind is not ArtifactKind.IMAGE:
             message = f"'{artifact_id}' is of kind {found.kind}; a clip begins with a picture."
             raise ApiError(400, "invalid_value", message, param=param)

@@ -15,6 +15,8 @@ VIDEOS, JOBS, STREAM = "/v1/videos", "/v1/jobs", "/v1/events"
 ONE_VIDEO, ONE_JOB = f"{VIDEOS}/{{video_id}}", f"{JOBS}/{{job_id}}"
 PAGE, MOST_PER_PAGE = 20, 100
 POLL = ("openai-poll-after-ms",)
+# A prompt that says something has more in it than blanks: spelt out, since languages differ in what \s takes in.
+WORDS = r"[^\t\n\v\f\r ]"
 HANDED_IN = frozenset({"404", "507"})  # of a model or a picture that is not there, and of no room for the job
 
 VIDEO_ID = Parameter(
@@ -27,8 +29,8 @@ LAST_ID = Parameter(
 )
 LISTING = (
     Parameter(
-        *("after", "query", "the id of the last job of the page before; empty: from the beginning"),
-        {"type": "string", "pattern": f"^({ID_PATTERN})?$"},
+        *("after", "query", "the id of the last job of the page before"),
+        {"type": "string", "pattern": f"^{ID_PATTERN}$"},
     ),
     limit(MOST_PER_PAGE, PAGE),
     ORDER,
@@ -71,7 +73,7 @@ _NAMES: Mapping[str, Any] = {"propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,63}
 _REMIX: Mapping[str, Any] = {
     "title": "RemixWish",
     "type": "object",
-    "properties": {"prompt": {"type": "string", "pattern": r"\S", "maxLength": PROMPT_MOST}},
+    "properties": {"prompt": {"type": "string", "pattern": WORDS, "maxLength": PROMPT_MOST}},
     "required": ["prompt"],
     "additionalProperties": False,
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.pictures import png
 from tests.fakes.video_engine import CLIP, VideoKnobs
 from tests.proxy.artifacts.test_posters import clip
 from tests.proxy.jobs.film import films
@@ -28,6 +29,19 @@ async def test_a_clip_is_made_again_by_a_job_and_both_tell_that_they_are_equal(t
         (again,) = shown["same_bytes"]
         made = json.loads((await f.world.get(f"/v1/artifacts/{again}")).body)
         assert (made["same_bytes"], made["parents"], made["seed"]) == ([clip["id"]], clip["parents"], clip["seed"])
+
+
+async def test_a_clip_whose_first_picture_was_deleted_cannot_be_made_again_and_says_why(tmp_path: Path) -> None:
+    async with films(tmp_path) as f:
+        await f.over((await f.create(input_reference=png())).id)
+        (clip,) = json.loads((await f.world.get("/v1/artifacts?kind=video")).body)["data"]
+        (picture,) = clip["parents"]
+        assert (await f.world.get(f"/v1/artifacts/{picture}", method="DELETE")).status == 200
+        answer = await f.world.post(f"/v1/artifacts/{clip['id']}/reproduce", b"")
+        error = json.loads(answer.body)["error"]
+        assert (answer.status, error["code"], error["param"]) == (409, "not_reproducible", None)
+        assert picture in error["message"]
+        assert len(json.loads((await f.world.get("/v1/jobs")).body)["data"]) == 1
 
 
 async def test_a_keyframe_is_made_again_at_once(tmp_path: Path) -> None:

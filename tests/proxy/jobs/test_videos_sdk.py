@@ -36,6 +36,15 @@ async def test_the_thumbnail_and_the_spritesheet_are_variants_of_the_content(tmp
             await f.client.videos.download_content(video.id, variant="poster")  # type: ignore[arg-type]
 
 
+async def test_a_variant_that_is_empty_or_stands_twice_is_refused_by_name(tmp_path: Path) -> None:
+    async with films(tmp_path) as f:
+        video = await f.over((await f.create()).id)
+        for query in ("variant=", "variant", "variant=video&variant=video"):
+            answer = await f.world.get(f"/v1/videos/{video.id}/content?{query}")
+            assert answer.status == 400, query
+            assert json.loads(answer.body)["error"]["param"] == "variant"
+
+
 async def test_an_engine_without_variants_has_no_spritesheet_and_says_so(tmp_path: Path) -> None:
     async with films(tmp_path, VideoKnobs(variants=False)) as f:
         video = await f.over((await f.create()).id)
@@ -62,11 +71,18 @@ async def test_the_listing_has_pages_newest_first_and_ends(tmp_path: Path) -> No
         assert [video.id for video in page.data] == [made[1], made[0]]
 
 
+WRONG = ("limit=0", "limit=101", "limit=x", "limit=0000010000", "order=up", "after=../etc")
+EMPTY = ("limit=", "limit", "order=", "after=")
+TWICE = ("limit=2&limit=2", "order=asc&order=", "after=&after=")
+
+
 async def test_a_listing_that_cannot_be_is_refused_by_name(tmp_path: Path) -> None:
     async with films(tmp_path) as f:
-        for query in ("limit=0", "limit=101", "limit=x", "order=up", "after=../etc"):
-            answer = await f.world.get(f"/v1/videos?{query}")
-            assert (answer.status, json.loads(answer.body)["error"]["param"]) == (400, query.partition("=")[0])
+        for query in (*WRONG, *EMPTY, *TWICE):
+            for path in ("/v1/videos", "/v1/jobs"):
+                answer = await f.world.get(f"{path}?{query}")
+                name = query.partition("=")[0]
+                assert (answer.status, json.loads(answer.body)["error"]["param"]) == (400, name), query
 
 
 async def test_a_deleted_clip_is_gone_with_what_was_made_for_it(tmp_path: Path) -> None:
@@ -88,6 +104,17 @@ async def test_a_remix_has_another_prompt_and_the_rest_of_the_first_with_its_see
         assert remix.remixed_from_video_id == first.id
         assert (await f.over(remix.id)).status == "completed"
         assert f.engine.asked[1] == {"model": "filmer", "prompt": "a blue ball", "seconds": 8, "fps": 12, "seed": 7}
+
+
+async def test_a_remix_needs_a_prompt_that_says_something_where_a_picture_was_sent_too(tmp_path: Path) -> None:
+    async with films(tmp_path) as f:
+        first = await f.over((await f.create(input_reference=png())).id)
+        for prompt in ("", " ", "\t\n\v\f\r "):
+            answer = await f.world.post(f"/v1/videos/{first.id}/remix", json.dumps({"prompt": prompt}).encode())
+            assert (answer.status, json.loads(answer.body)["error"]["param"]) == (400, "prompt"), prompt
+        for prompt in ("\x85", "\x1c", "\u3000", " x "):
+            answer = await f.world.post(f"/v1/videos/{first.id}/remix", json.dumps({"prompt": prompt}).encode())
+            assert (answer.status, json.loads(answer.body)["remixed_from_video_id"]) == (200, first.id), prompt
 
 
 async def test_fields_of_ours_travel_in_the_form_and_reach_the_engine_as_numbers(tmp_path: Path) -> None:
@@ -113,6 +140,7 @@ async def test_a_prompt_is_needed_where_there_is_no_picture(tmp_path: Path) -> N
         with pytest.raises(openai.BadRequestError) as raised:
             await f.create(prompt=" ")
         assert raised.value.param == "prompt"
+        assert (await f.over((await f.create(prompt=" ", input_reference=png())).id)).status == "completed"
 
 
 PICTURE = base64.b64encode(png()).decode()
