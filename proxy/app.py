@@ -34,6 +34,7 @@ from proxy.gateway.asgi import Receive, Reply, Scope, Send
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
+from proxy.gateway.outbox import Outbox
 from proxy.gateway.upstream import Address, Pool, PoolLimits
 from proxy.jobs.artifact_keeper import ArtifactKeeper
 from proxy.jobs.assembly import job_store, tell_of_artifacts, tell_of_model, works_of
@@ -65,7 +66,8 @@ class Proxy:
     """The ASGI application. Its lifespan follows the manager, and closes leases and connections at the end."""
 
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
-        self.pool = Pool(PoolLimits())
+        self.outbox = Outbox()
+        self.pool = Pool(PoolLimits(), self.outbox)
         self._tracing = make_tracing(settings.traces_to, settings.otlp_service)
         self.traffic = Traffic()
         watch, meter = ModelWatch(), self._tracing.meter()

@@ -16,7 +16,7 @@ import uvicorn
 
 from proxy.app import Proxy
 from proxy.errors import Refusals
-from proxy.gateway.protocol import protocol_of
+from proxy.gateway.protocol import Callers, protocol_of
 from proxy.settings import Settings
 from proxy.sharing.share import Share
 
@@ -93,11 +93,12 @@ class ProxyServer(uvicorn.Server):
 def build_server(settings: Settings, share: Share | None = None) -> ProxyServer:
     """The server, bound to nothing yet. `share`: it is one of several. Raises KeyFileError."""
     proxy = Proxy(settings, share)
+    callers = Callers(settings.connection_limits, Refusals(proxy.records, proxy.shapes), proxy.outbox)
     config = uvicorn.Config(
         proxy,
         host=settings.proxy_host,
         port=settings.proxy_port,
-        http=protocol_of(settings.connection_limits, Refusals(proxy.records, proxy.shapes)),  # type: ignore[arg-type]
+        http=protocol_of(callers),  # type: ignore[arg-type]
         interface="asgi3",
         ws="none",
         lifespan="on",

@@ -8,6 +8,7 @@ from typing import cast
 from proxy.gateway.answer import Answer, AnswerHeads
 from proxy.gateway.asgi import DONE
 from proxy.gateway.deadline import Deadline
+from proxy.gateway.outbox import Outbox
 from proxy.gateway.unacknowledged import unacknowledged
 from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeout, NotSent, UpstreamError
 
@@ -31,9 +32,14 @@ class Connection(asyncio.Protocol):
     """Sends one request at a time. Of its answer: `status`, `headers`, and the body by `read` or `read_all`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, lost: Callable[["Connection"], None], heads: AnswerHeads
+        self,
+        loop: asyncio.AbstractEventLoop,
+        lost: Callable[["Connection"], None],
+        heads: AnswerHeads,
+        outbox: Outbox,
     ) -> None:
         self._loop = loop
+        self._outbox = outbox
         self._lost = lost
         self._deadline = Deadline(loop, self._expired)
         self._answer = Answer(heads)
@@ -43,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._exchanges = 0
         self._sent = 0
+        self._is_unsent = False  # the request is not written yet
         self._paused = False
         self._bound = 0
         self._until = HEAD
@@ -58,10 +65,17 @@ class Connection(asyncio.Protocol):
         self._answer.reset()
         self._exchanges += 1
         self._sent = len(head) + len(body)
+        self._is_unsent = True
         if len(body) <= JOINED:
-            self._transport.write(head + body)
+            self._outbox.add(self._send, head + body)
         else:
-            self._transport.writelines((head, body))
+            self._outbox.add(self._send, head)
+            self._outbox.add(self._send, body)
+
+    def _send(self, data: bytes) -> None:
+        self._is_unsent = False
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     @property
     def status(self) -> int:
@@ -206,6 +220,8 @@ class Connection(asyncio.Protocol):
             self._fail(AnswerLost(f"the connection ended: {exc or 'closed by the server'}"))
 
     def _is_unread(self) -> bool:
-        """Whether the server can have read nothing: a reused connection, and not one byte acknowledged."""
+        """Whether the server can have read nothing: nothing written, or on a reused connection nothing acknowledged."""
+        if self._is_unsent:
+            return True
         unread = self._exchanges > 1 and not self._answer.is_begun
         return unread and unacknowledged(self._transport) >= self._sent

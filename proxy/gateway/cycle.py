@@ -22,6 +22,8 @@ class Caller(Protocol):
     transport: asyncio.Transport
     unread: asyncio.Event | None
 
+    def write(self, data: bytes) -> None: ...
+
     def begin_head(self, status: int) -> bytes: ...
 
 
@@ -109,7 +111,7 @@ class Cycle:
         self._scope.pop(BODY_WHOLE, None)  # who receives may hand on another body
         if self._awaits_continue:
             self._awaits_continue = False
-            self._caller.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._caller.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not (self._parts or self.is_whole or self.is_gone):
             await self._arrival()
         if self.is_gone:
@@ -166,11 +168,12 @@ class Cycle:
         self.is_complete = True
         head = self._make_head(status, headers, b"content-length: %d\r\n" % len(body))
         if self._is_bodiless:
-            self._caller.transport.write(head)
+            self._caller.write(head)
         elif len(body) <= JOINED:
-            self._caller.transport.write(head + body)
+            self._caller.write(head + body)
         else:
-            self._caller.transport.writelines((head, body))
+            self._caller.write(head)
+            self._caller.write(body)
 
     def _continue(self, data: bytes, more: bool) -> None:
         self.is_complete = not more
@@ -183,7 +186,7 @@ class Cycle:
         if self._head:
             data, self._head = self._head + data, b""
         if data:
-            self._caller.transport.write(data)
+            self._caller.write(data)
 
     def _make_head(self, status: int, headers: Headers, framing: bytes) -> bytes:
         scope = self._scope

@@ -12,7 +12,8 @@ T = TypeVar("T")
 LONGEST = 4096  # bytes of a head that is remembered
 MOST = 512  # heads: past that all are forgotten, and learned again
 LENGTH = b"content-length"
-UNUSUAL = frozenset({b"connection", b"expect", b"transfer-encoding", b"upgrade"})  # they say more than their own value
+KEEP_ALIVE = b"keep-alive"  # what HTTP/1.1 does anyway, and many say
+UNUSUAL = frozenset({b"expect", b"transfer-encoding", b"upgrade"})  # they say more than their own value
 
 _MARK = b"ength: "
 _MARK_SIZE = len(_MARK)
@@ -63,4 +64,5 @@ def _is_plain(message: Cut, headers: Mapping[bytes, bytes]) -> bool:
     before = head[: head.find(_MARK) + _MARK_SIZE]
     line = before[before.rfind(b"\n") + 1 :]
     is_length = line.lower() == LENGTH + b": " and headers.get(LENGTH) == digits
-    return is_length and head.lower().count(LENGTH) == 1 and head.count(_END) == 1 and UNUSUAL.isdisjoint(headers)
+    is_usual = UNUSUAL.isdisjoint(headers) and headers.get(b"connection", KEEP_ALIVE).lower() == KEEP_ALIVE
+    return is_length and is_usual and head.lower().count(LENGTH) == 1 and head.count(_END) == 1

@@ -24,6 +24,7 @@ from proxy.gateway.cycle import Cycle
 from proxy.gateway.deadline import Deadline
 from proxy.gateway.known_heads import KnownHeads
 from proxy.gateway.limits import ConnectionLimits
+from proxy.gateway.outbox import Outbox
 from proxy.gateway.request_reader import BODY, IDLE, OVER, WHOLE, RequestReader
 
 LINGER_SECONDS = 2.0
@@ -38,9 +39,10 @@ class Callers:
     `render` makes a whole answer of an error and its URL, status line and all.
     """
 
-    def __init__(self, limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes]) -> None:
+    def __init__(self, limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes], outbox: Outbox) -> None:
         self.limits = limits
         self.render = render
+        self.outbox = outbox
         self.lines = HeadLines()
         self.heads: KnownHeads[Scope] = KnownHeads()
 
@@ -60,6 +62,7 @@ class CallerProtocol(RequestReader):
         super().__init__(self._loop, callers.limits, callers.heads)
         self._render = callers.render
         self._lines = callers.lines
+        self._outbox = callers.outbox
         self._app: Application = config.loaded_app
         self._keep_alive = config.timeout_keep_alive
         self._server = server_state
@@ -88,7 +91,7 @@ class CallerProtocol(RequestReader):
         """The server stops: what is being answered is the last."""
         self._queue.clear()
         if self._answering is None:
-            self.transport.close()
+            self._close()
         else:
             self._answering.keep_alive = False
 
@@ -124,21 +127,26 @@ class CallerProtocol(RequestReader):
         self._task.cancel(CLIENT_LEFT)
         if self._answering.status:
             self._phase = OVER
-            self.transport.close()
+            self._close()
         else:
             self._say_last(error)
 
     def _say_last(self, error: ApiError) -> None:
-        self.transport.write(self._render(error, self._url))
+        self.write(self._render(error, self._url))
         self._linger()
 
     def _linger(self) -> None:
         """Close once the caller has had time to read: with its bytes unread, closing would destroy our answer."""
         self._phase = OVER
         self._queue.clear()
+        self._outbox.flush()
         self.transport.resume_reading()
         self.transport.write_eof()
         self._read_deadline.set(LINGER_SECONDS)
+
+    def _close(self) -> None:
+        self._outbox.flush()
+        self.transport.close()
 
     def _abort(self) -> None:
         self.transport.abort()
@@ -165,7 +173,7 @@ class CallerProtocol(RequestReader):
         if not cycle.is_whole:  # what is unread of its body must not be taken for the next
             self._linger()
         elif not (cycle.is_complete and cycle.keep_alive):
-            self.transport.close()
+            self._close()
         elif self._queue:
             if self._is_held:
                 self._is_held = False
@@ -174,6 +182,14 @@ class CallerProtocol(RequestReader):
         elif self._phase is WHOLE:
             self._phase = IDLE
             self._read_deadline.set(self._keep_alive)
+
+    def write(self, data: bytes) -> None:
+        """To the caller, at the end of the loop's turn."""
+        self._outbox.add(self._write, data)
+
+    def _write(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def pause_writing(self) -> None:
         self.unread = asyncio.Event()
@@ -186,6 +202,6 @@ class CallerProtocol(RequestReader):
             self.unread = None
 
 
-def protocol_of(limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes]) -> Callable[..., CallerProtocol]:
+def protocol_of(callers: Callers) -> Callable[..., CallerProtocol]:
     """What uvicorn makes its connections with."""
-    return partial(CallerProtocol, Callers(limits, render))
+    return partial(CallerProtocol, callers)

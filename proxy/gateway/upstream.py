@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from proxy.gateway.answer import AnswerHeads
 from proxy.gateway.asgi import DONE
 from proxy.gateway.connection import Connection
+from proxy.gateway.outbox import Outbox
 from proxy.gateway.upstream_errors import NotSent
 
 HALF_OPEN_SECONDS = 15  # unacknowledged for so long, and the kernel calls a connection dead
@@ -51,8 +52,9 @@ class PoolLimits:
 class Pool:
     """Connections that are open and idle, by address. The most recently used goes out first."""
 
-    def __init__(self, limits: PoolLimits) -> None:
+    def __init__(self, limits: PoolLimits, outbox: Outbox | None = None) -> None:
         self._limits = limits
+        self._outbox = outbox or Outbox()
         self._idle: dict[bytes, list[Connection]] = {}  # by authority: its hash is cheaper than an Address has
         self._busy: set[Connection] = set()
         self._heads = AnswerHeads()
@@ -91,7 +93,7 @@ class Pool:
         """A new connection. Raises NotSent."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        make = partial(Connection, loop, partial(self._lost, address), self._heads)
+        make = partial(Connection, loop, partial(self._lost, address), self._heads, self._outbox)
         try:
             async with asyncio.timeout(self._limits.connect):
                 connection = await _connect(loop, make, address)
