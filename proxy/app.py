@@ -11,7 +11,6 @@ from contract.states import ModelStatus
 from proxy.access.admission import Access
 from proxy.access.charge import Charges
 from proxy.access.database import KeyDatabase
-from proxy.access.gate import Gate
 from proxy.access.guard import KeyGuard
 from proxy.access.host import HostGuard
 from proxy.access.keyring import Keyring
@@ -29,12 +28,11 @@ from proxy.artifacts.whereabouts import make_folder
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.company import Company
 from proxy.endpoints import find_routes
-from proxy.errors import ErrorRenderer
+from proxy.front import Front
 from proxy.gateway.asgi import Receive, Reply, Scope, Send
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
-from proxy.gateway.outbox import Outbox
 from proxy.gateway.upstream import Address, Pool, PoolLimits
 from proxy.jobs.artifact_keeper import ArtifactKeeper
 from proxy.jobs.assembly import job_store, tell_of_artifacts, tell_of_model, works_of
@@ -48,10 +46,7 @@ from proxy.media.decoder import Decoder
 from proxy.media.fetch import Dialler, Fetcher, resolve
 from proxy.metrics.meter import Meter
 from proxy.metrics.model_watch import ModelWatch
-from proxy.metrics.paths import PathLabels
 from proxy.metrics.report import Report
-from proxy.records import Records
-from proxy.router import Router, Shapes
 from proxy.services import Services
 from proxy.settings import Settings
 from proxy.sharing.share import Share
@@ -66,8 +61,7 @@ class Proxy:
     """The ASGI application. Its lifespan follows the manager, and closes leases and connections at the end."""
 
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
-        self.outbox = Outbox()
-        self.pool = Pool(PoolLimits(), self.outbox)
+        self.pool = Pool(PoolLimits())
         self._tracing = make_tracing(settings.traces_to, settings.otlp_service)
         self.traffic = Traffic()
         watch, meter = ModelWatch(), self._tracing.meter()
@@ -104,8 +98,12 @@ class Proxy:
         self._share, self._company = share, company
         self._log = AccessLog(company.out, settings.access_log)
         self.routes = tuple(find_routes(services))
-        self.shapes = Shapes(self.routes)
-        self._build_front(settings, meter, KeyGuard(ring, signatures, monotonic, BadKeys(monotonic, company.bad_keys)))
+        self.front = Front(services, self.routes, self._log, self._tracing)
+        self._open_front(settings, KeyGuard(ring, signatures, monotonic, BadKeys(monotonic, company.bad_keys)))
+
+    def _open_front(self, settings: Settings, key_guard: KeyGuard) -> None:
+        guards = (HostGuard(settings.hosts), guard_origin, key_guard, TrafficGuard(self.traffic))
+        self.front.open(guards, self.pool, settings.forward_limits)
 
     def _build_leases(self, settings: Settings, watch: ModelWatch) -> Manager:
         """What the manager is asked, and what it tells."""
@@ -167,15 +165,8 @@ class Proxy:
             for status in self.feed.directory.statuses.values():
                 self._tell_of_model(status)
 
-    def _build_front(self, settings: Settings, meter: Meter, key_guard: KeyGuard) -> None:
-        """What every request passes."""
-        self.records = Records(self._log, meter, (route.path for route in self.routes))
-        guards = (HostGuard(settings.hosts), guard_origin, key_guard, TrafficGuard(self.traffic))
-        traced = self._tracing.traced(Router(self.routes), PathLabels(route.path for route in self.routes))
-        self._http = ErrorRenderer(Gate(guards, traced), self.records, self.traffic, self.shapes)
-
     def __call__(self, scope: Scope, receive: Receive, send: Reply) -> Awaitable[None]:
-        return self._http(scope, receive, send) if scope["type"] == "http" else self._live(receive, send)
+        return self.front.http(scope, receive, send) if scope["type"] == "http" else self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """ASGI's lifespan: from the server's start to its end."""

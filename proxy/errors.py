@@ -37,6 +37,7 @@ from proxy.records import Records
 from proxy.router import Shapes
 from proxy.traffic import Traffic
 
+BEGAN = "roundhouse.began"  # in the scope: when a request began that is in flight already, by `time.perf_counter`
 LEFT = 499  # for the log alone
 CUT_SHORT = frozenset({"drained", "draining"})  # codes of requests that were in flight
 
@@ -54,23 +55,35 @@ class ErrorRenderer:
         self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, reply: Reply) -> None:
-        began = perf_counter()
-        request_id = scope[REQUEST_ID] = self._ids.choose(scope[HEADERS].get(b"x-request-id"))
+        began: float | None = scope.get(BEGAN)
+        is_counted = True
+        if began is None:
+            began = perf_counter()
+            is_counted = self.enter(scope)
         error: ApiError | None = None
-        is_counted = self._traffic.enter(scope["path"])
         try:
             await self._app(scope, receive, reply)
         except (ApiError, ClientLeft, asyncio.CancelledError) as raised:
             error = _told(raised)
         except Exception:  # the border: what passed here would reach nobody
-            _logger.exception("request %s failed", request_id.decode())
-            error = _fault(request_id)
+            _logger.exception("request %s failed", scope[REQUEST_ID].decode())
+            error = _fault(scope[REQUEST_ID])
         if error is not None:
             await _tell(scope, reply, error, self._shapes)
         if is_counted:
             self._traffic.leave()
         status, code = (reply.status, None) if error is None else (error.status, error.code)
         self._records.record(scope, status, perf_counter() - began, code)
+
+    def enter(self, scope: Scope) -> bool:
+        """A request has its id, and is in flight from now on -> whether it counts as that."""
+        scope[REQUEST_ID] = self._ids.choose(scope[HEADERS].get(b"x-request-id"))
+        return self._traffic.enter(scope["path"])
+
+    def leave(self, scope: Scope, status: int, began: float) -> None:
+        """A request that counts has had its answer, and nothing else is to be told."""
+        self._traffic.leave()
+        self._records.record(scope, status, perf_counter() - began, None)
 
 
 async def _tell(scope: Scope, reply: Reply, error: ApiError, shapes: Shapes) -> None:

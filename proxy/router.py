@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contract.errors import ApiError
 from proxy.gateway.asgi import App, Receive, Scope, Send, respond
+from proxy.lane import Lane
 
 REST = "roundhouse.rest"  # in the scope: what followed the prefix of a route that ends in `*`
 
@@ -18,6 +19,7 @@ class Route:
 
     rest: of a path that ends in `*`, the rests that are there, as a regular expression; "": any
     shape: how the callers of this path, and of those below it, expect an error, where that is not OpenAI's way
+    lane: of a path whose usual requests need no task
     """
 
     method: str
@@ -25,6 +27,7 @@ class Route:
     app: App
     rest: str = ""
     shape: ErrorShape | None = None
+    lane: Lane | None = None
 
 
 class DuplicateRoute(ValueError):

@@ -16,7 +16,8 @@ import uvicorn
 
 from proxy.app import Proxy
 from proxy.errors import Refusals
-from proxy.gateway.protocol import Callers, protocol_of
+from proxy.gateway.callers import Callers
+from proxy.gateway.protocol import protocol_of
 from proxy.settings import Settings
 from proxy.sharing.share import Share
 
@@ -93,7 +94,9 @@ class ProxyServer(uvicorn.Server):
 def build_server(settings: Settings, share: Share | None = None) -> ProxyServer:
     """The server, bound to nothing yet. `share`: it is one of several. Raises KeyFileError."""
     proxy = Proxy(settings, share)
-    callers = Callers(settings.connection_limits, Refusals(proxy.records, proxy.shapes), proxy.outbox)
+    front = proxy.front
+    refusals = Refusals(front.records, front.shapes)
+    callers = Callers(settings.connection_limits, refusals, proxy.pool.outbox, front.fast_path)
     config = uvicorn.Config(
         proxy,
         host=settings.proxy_host,

@@ -6,6 +6,7 @@ from math import ceil
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.usage import Usage
 from proxy.access.allowance import OWN_LIMITS, Limits, Refusal
+from proxy.access.gate import ADMITTED
 from proxy.access.guard import GRANT
 from proxy.access.keyring import Grant
 from proxy.access.usage_book import UsageBook
@@ -72,6 +73,9 @@ class Access:
         grant: Grant | None = scope.get(GRANT)
         if grant is None:
             return self._free
+        before: Ticket | None = scope.pop(ADMITTED, None)
+        if before is not None:
+            return before
         if not grant.key.may_use(model):
             raise _out_of_scope(model)
         ticket = scope[TICKET] = Ticket(self, grant, model, expect)

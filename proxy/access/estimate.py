@@ -3,7 +3,7 @@
 import msgspec
 
 from contract.usage import Usage
-from proxy.gateway.peek import UNSAID, Peeked
+from proxy.gateway.peeked import UNSAID, Peeked
 
 BYTES_PER_TOKEN = 3  # of a body; English prose has 4, other scripts 2 or 3
 MOST_PROMPT = 32_768  # a body that is longer holds a picture more often than that many words

@@ -7,6 +7,10 @@ from proxy.gateway.asgi import HEADERS, App, Receive, Scope, Send
 Headers = Mapping[bytes, bytes]
 Guard = Callable[[Scope, Headers], None]
 
+# In the scope, where the request was asked about before:
+ADMITTED = "roundhouse.admitted"  # the ticket with which it was let in
+REFUSAL = "roundhouse.refusal"  # why it was refused
+
 
 class Gate:
     """The application behind its guards. A guard decides on the path and the headers, and raises ApiError, or not."""
@@ -16,7 +20,14 @@ class Gate:
         self._app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if REFUSAL in scope:
+            raise scope[REFUSAL]
+        if ADMITTED not in scope:
+            self.ask(scope)
+        return self._app(scope, receive, send)
+
+    def ask(self, scope: Scope) -> None:
+        """Each guard in its turn. Raises ApiError."""
         headers = scope[HEADERS]
         for guard in self._guards:
             guard(scope, headers)
-        return self._app(scope, receive, send)

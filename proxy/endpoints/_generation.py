@@ -1,6 +1,7 @@
 """A request that an engine answers: read, peeked at, given to its model, and the bytes passed through."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from contract.capabilities import ENDPOINT_TYPES, STREAMED
@@ -9,16 +10,18 @@ from contract.errors import DO_NOT_RETRY, ApiError
 from contract.usage import Usage
 from proxy.access.admission import NOTHING
 from proxy.access.estimate import estimate_of
-from proxy.endpoints._course import Course
+from proxy.course import Course
 from proxy.gateway.asgi import HEADERS, MODEL, REQUEST_ID, Receive, Scope, Send
 from proxy.gateway.body import read_body, whole_body
 from proxy.gateway.forward import Forwarder, Forwarding
 from proxy.gateway.headers import TRACE, is_json, trace_line, wait_of
 from proxy.gateway.keep_fields import has_keep_fields, keep_of, without_keep_fields
 from proxy.gateway.long_body import LONG, peek_long
-from proxy.gateway.peek import Peeked, peek
+from proxy.gateway.peek import peek
+from proxy.gateway.peeked import Peeked
 from proxy.gateway.tally import Tally
 from proxy.gateway.usage_report import ASKED_FOR, asks_for_usage, with_usage_wish
+from proxy.lane import Lane, needs_nothing
 from proxy.router import Route
 from proxy.services import Services
 
@@ -27,6 +30,17 @@ WAIT = b"x-roundhouse-wait"
 
 # What an endpoint does to an admitted request's body before it is sent; None, the usual: nothing.
 Prepare = Callable[[Scope, bytes], Awaitable[bytes] | None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A Prepare that has to do with some bodies alone: those that `needs` tells."""
+
+    needs: Callable[[bytes], bool]
+    make: Callable[[bytes], Awaitable[bytes]]
+
+    def __call__(self, scope: Scope, body: bytes) -> Awaitable[bytes] | None:
+        return self.make(body) if self.needs(body) else None
 
 
 class Dispatch:
@@ -44,7 +58,7 @@ class Dispatch:
         target: str | None = None,
     ) -> None:
         self._path = path
-        self._line = b"POST " + (target or path).encode()
+        self.line = b"POST " + (target or path).encode()
         self._prepare = prepare
         self._makes_text = ModelType.TEXT in ENDPOINT_TYPES[path]
         self._tells_if_asked = path in ASKED_FOR
@@ -63,7 +77,7 @@ class Dispatch:
         trace = trace_line(headers[TRACE]) if TRACE in headers else b""
         directory = self._feed.directory or await self._feed.get()
         model = scope[MODEL] = directory.choose(self._path, peeked.model)
-        ticket = self._access.admit(scope, model, partial(self._expect, peeked, len(body)))
+        ticket = self._access.admit(scope, model, partial(self.expect, peeked, len(body)))
         tally = Tally()
         with Course(self._path, model, ticket, tally, self._meter):
             prepared = self._prepare(scope, body) if self._prepare is not None else None
@@ -72,14 +86,15 @@ class Dispatch:
             if peeked.stream and self._tells_if_asked and ticket.counts and not asks_for_usage(peeked):
                 tally.hides_usage, body = True, with_usage_wish(body, peeked)
             request = Forwarding(
-                model, self._line, body, scope[REQUEST_ID], tally, content_type, wait, keep, trace=trace
+                model, self.line, body, scope[REQUEST_ID], tally, content_type, wait, keep, trace=trace
             )
             if peeked.stream and self._may_stream:
                 await self._forwarder.stream(request, send)
             else:
                 await self._forwarder.plain(request, send)
 
-    def _expect(self, peeked: Peeked, size: int) -> Usage:
+    def expect(self, peeked: Peeked, size: int) -> Usage:
+        """What a request is taken to cost until it is known."""
         return estimate_of(peeked, size) if self._makes_text else NOTHING
 
 
@@ -104,7 +119,15 @@ class Generation:
 def generation_route(path: str, services: Services, prepare: Prepare | None = None, target: str | None = None) -> Route:
     """The route of a row of the capability table whose requests are JSON."""
     dispatch = Dispatch(path, services, services.forwarder, prepare, target)
-    return Route("POST", path, Generation(dispatch, services.body_size))
+    return Route("POST", path, Generation(dispatch, services.body_size), lane=_lane(path, dispatch, prepare, services))
+
+
+def _lane(path: str, dispatch: Dispatch, prepare: Prepare | None, services: Services) -> Lane | None:
+    """None where every request is prepared."""
+    if prepare is not None and not isinstance(prepare, Step):
+        return None
+    needs = needs_nothing if prepare is None else prepare.needs
+    return Lane(path, dispatch.line, min(services.body_size, LONG), needs, dispatch.expect)
 
 
 def require_json(content_type: bytes | None) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.images import GenerationRequest
 from proxy.access.admission import NOTHING, key_of, owner_of
-from proxy.endpoints._course import Course
+from proxy.course import Course
 from proxy.endpoints._jobs import JobTeller
 from proxy.gateway.asgi import MODEL, App, Message, Receive, Scope, Send, headers_of
 from proxy.gateway.body import read_body

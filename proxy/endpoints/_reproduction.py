@@ -18,7 +18,8 @@ from proxy.endpoints._video_intake import PATH as VIDEOS
 from proxy.endpoints._video_intake import VideoIntake
 from proxy.gateway.asgi import COSTLY, MODEL, Message, Scope, Send, respond_json
 from proxy.gateway.headers import form_type
-from proxy.gateway.peek import Peeked, peek
+from proxy.gateway.peek import peek
+from proxy.gateway.peeked import Peeked
 from proxy.jobs.artifact_keeper import FILE_NOT_FOUND
 from proxy.jobs.job import Job
 from proxy.services import Services

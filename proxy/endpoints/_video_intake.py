@@ -12,7 +12,7 @@ from contract.catalogue import ModelEntry
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.admission import NOTHING, key_of, owner_of
 from proxy.artifacts.facts import Facts
-from proxy.endpoints._course import Course
+from proxy.course import Course
 from proxy.endpoints._form import require_form
 from proxy.endpoints._generation import require_json
 from proxy.endpoints._video_fields import REFERENCES, Reference, VideoWish, wish_of_form, wish_of_json

@@ -17,7 +17,7 @@ from contract.errors import ApiError
 from contract.states import ModelState
 from contract.usage import Usage
 from proxy.access.admission import NOTHING, TICKET, owner_of
-from proxy.endpoints._course import Course
+from proxy.course import Course
 from proxy.endpoints._generation import Prepare, generation_route
 from proxy.endpoints._media import media_step
 from proxy.endpoints._query import query_of, text_in, truth_in, truth_parameter

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from enum import IntEnum
 from typing import cast
 
 from proxy.gateway.answer import Answer, AnswerHeads
 from proxy.gateway.asgi import DONE
+from proxy.gateway.awaited import DATA, END, HEAD, Awaited, Reader, Until
 from proxy.gateway.deadline import Deadline
 from proxy.gateway.outbox import Outbox
 from proxy.gateway.unacknowledged import unacknowledged
@@ -15,17 +15,6 @@ from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeo
 JSON = b"application/json"
 JOINED = 64 * 2**10  # bytes of a body up to which one write is faster than two
 BUFFER_LIMIT = 256 * 2**10  # unread bytes of an answer at which the server is made to wait
-
-
-class Until(IntEnum):
-    """What a reader waits for."""
-
-    HEAD = 0
-    DATA = 1
-    END = 2
-
-
-HEAD, DATA, END = Until
 
 
 class Connection(asyncio.Protocol):
@@ -44,15 +33,13 @@ class Connection(asyncio.Protocol):
         self._deadline = Deadline(loop, self._expired)
         self._answer = Answer(heads)
         self._answer.is_complete = True
-        self._waiter: asyncio.Future[None] | None = None
+        self._awaited = Awaited()
         self._error: UpstreamError | None = None
         self._transport: asyncio.Transport
         self._exchanges = 0
         self._sent = 0
         self._is_unsent = False  # the request is not written yet
         self._paused = False
-        self._bound = 0
-        self._until = HEAD
 
     def __repr__(self) -> str:
         state = "closed" if not self.is_open else "idle" if self._answer.is_complete else "waiting for the answer"
@@ -71,6 +58,16 @@ class Connection(asyncio.Protocol):
         else:
             self._outbox.add(self._send, head)
             self._outbox.add(self._send, body)
+
+    def ask(self, head: bytes, body: bytes, seconds: float, bound: int, reader: Reader) -> None:
+        """Send a request, and have its reader called when `whole` has an answer to give, or something to raise."""
+        self.start(head, body)
+        self._awaited.by_reader(bound, reader)
+        self._deadline.set(seconds)
+
+    def let_go(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._awaited.by_nobody()
 
     def _send(self, data: bytes) -> None:
         self._is_unsent = False
@@ -109,52 +106,45 @@ class Connection(asyncio.Protocol):
 
     async def read_all(self, seconds: float, bound: int) -> bytes:
         """The whole body, `bound` bytes at most. Raises UpstreamError."""
-        self._bound = bound
+        self._awaited.bound = bound
         if self._paused:
             self._resume()
-        answer = self._answer
-        if not answer.is_complete:
+        if not self._answer.is_complete:
             await self._wait(END, seconds)
+        return self.whole()
+
+    def whole(self) -> bytes:
+        """The whole body, which is there or will never be. Raises UpstreamError."""
         self._require(END)
-        if answer.buffered > bound:
-            raise AnswerInvalid(f"the answer is larger than {bound} bytes")
+        answer = self._answer
+        if answer.buffered > self._awaited.bound:
+            raise AnswerInvalid(f"the answer is larger than {self._awaited.bound} bytes")
         return answer.take()
 
     def _wait(self, until: Until, seconds: float | None) -> Awaitable[None]:
         """Until it is there, or will never be: see `_require`."""
-        self._until = until
-        if self._is_satisfied(until) or self._error is not None:
+        self._awaited.until = until
+        if self._awaited.is_there(self._answer) or self._error is not None:
             return DONE
         if seconds is not None:
             self._deadline.set(seconds)
-        self._waiter = waiter = self._loop.create_future()
-        return waiter
+        return self._awaited.by_task(self._loop)
 
     def _require(self, until: Until) -> None:
         """The end of a wait. Raises what ended it."""
-        self._waiter = None
+        self._awaited.by_nobody()
+        self._awaited.until = until
         self._deadline.clear()
-        if self._error is not None and not self._is_satisfied(until):
+        if self._error is not None and not self._awaited.is_there(self._answer):
             raise self._error
-
-    def _is_satisfied(self, until: Until) -> bool:
-        answer = self._answer
-        if answer.is_complete:
-            return True
-        if until is END:
-            return answer.buffered > self._bound
-        return answer.has_head if until is HEAD else bool(answer.chunks)
 
     def _resume(self) -> None:
         self._paused = False
         self._transport.resume_reading()
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            return
-        if self._error is not None or self._is_satisfied(self._until):
-            waiter.set_result(None)
+        if self._error is not None or self._awaited.is_there(self._answer):
+            self._awaited.wake()
 
     def _fail(self, error: UpstreamError) -> None:
         if not self._answer.is_complete and self._error is None:
@@ -203,7 +193,7 @@ class Connection(asyncio.Protocol):
             answer.feed(data)
         except AnswerInvalid as error:
             self._fail(error)
-        if answer.buffered > BUFFER_LIMIT and self._until is not END and not self._paused:
+        if answer.buffered > BUFFER_LIMIT and self._awaited.until is not END and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._wake()

@@ -156,14 +156,14 @@ class Cycle:
         if message["type"] != START:
             self._continue(message["body"], message.get("more_body", False))
         elif "body" in message:
-            self._answer(message["status"], message["headers"], message["body"])
+            self.answer(message["status"], message["headers"], message["body"])
         else:
             self.status = status = message["status"]
             self.is_stream = message["headers"][0][1].startswith(MEDIA_TYPE)  # all our answers name it first
             self._head = self._make_head(status, message["headers"], self._frame(status, message["headers"]))
 
-    def _answer(self, status: int, headers: Headers, body: bytes) -> None:
-        """All of it."""
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """All of the answer, to a caller who reads."""
         self.status = status
         self.is_complete = True
         head = self._make_head(status, headers, b"content-length: %d\r\n" % len(body))

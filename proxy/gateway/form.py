@@ -12,7 +12,7 @@ import multipart
 
 from contract.errors import ApiError
 from proxy.gateway.body import CLOSE
-from proxy.gateway.peek import DENIED, Peeked
+from proxy.gateway.peeked import DENIED, Peeked
 
 PART_LIMIT = 64
 HEADER_SIZE = 4 * 2**10

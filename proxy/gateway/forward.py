@@ -6,10 +6,9 @@ engine stops. The load that it waited for belongs to the manager and goes on.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
-
-import msgspec
 
 from proxy.gateway import engine_answers, engine_errors
 from proxy.gateway.asgi import BODY, Send, respond_json
@@ -31,7 +30,17 @@ LONGEST_PAUSE = 0.5
 CAUSE_SECONDS = 1.0  # an engine is dead at once; the manager needs a moment to say of what
 
 
-class Forwarding(msgspec.Struct, frozen=True, gc=False):
+def judge(answer: Connection, body: bytes, tally: Tally) -> None:
+    """What is whole must be good, too. Raises ApiError: the engine's own, or 502."""
+    if answer.status != 200:
+        tally.is_refused = True
+        raise engine_answers.failure(answer.status, body, answer.headers)
+    tally.usage = engine_answers.require_json(answer.content_type, body)
+    tally.is_whole = True
+
+
+@dataclass(slots=True)
+class Forwarding:
     """What is sent on: the caller's own bytes, to a path of ours. `tally` learns what becomes of it."""
 
     model: str
@@ -79,11 +88,7 @@ class Forwarder:
 
     async def _collect(self, answer: Connection, tally: Tally) -> bytes:
         body = await answer.read_all(self._limits.plain, self._limits.answer_size)
-        if answer.status != 200:
-            tally.is_refused = True
-            raise engine_answers.failure(answer.status, body, answer.headers)
-        tally.usage = engine_answers.require_json(answer.content_type, body)
-        tally.is_whole = True
+        judge(answer, body, tally)
         return body
 
     async def _offer(self, request: Forwarding, use: Use[T]) -> T:

@@ -6,7 +6,7 @@ import msgspec
 
 from contract.errors import ApiError
 from contract.keep import parse_keep, parse_ttl
-from proxy.gateway.peek import Peeked
+from proxy.gateway.peeked import Peeked
 
 KEEP_FIELDS = ("keep_alive", "ttl")
 

@@ -19,6 +19,7 @@ _MARK = b"ength: "
 _MARK_SIZE = len(_MARK)
 _END = b"\r\n\r\n"
 _MOST_DIGITS = 12
+_FEW_DIGITS = 5  # of the length of a body that comes in one piece
 
 
 # A message that is whole, if the head is what it seems: the head without the digits of its length, these, the body.
@@ -45,6 +46,15 @@ class KnownHeads(Generic[T]):
         self._known: dict[bytes, T] = {}
         self._once: set[bytes] = set()
         self.get = self._known.get
+
+    def begins(self, data: bytes) -> bool:
+        """Whether it is a known head alone: most callers send the body right behind it, in a second piece."""
+        if not data.endswith(_END) or data.find(_END) != len(data) - 4:
+            return False
+        at = data.find(_MARK, 0, LONGEST) + _MARK_SIZE
+        stop = data.find(b"\r", at)
+        is_few = at >= _MARK_SIZE and stop - at <= _FEW_DIGITS and data[at:stop].isdigit()
+        return is_few and data[:at] + data[stop:] in self._known
 
     def learn(self, message: Cut, headers: Mapping[bytes, bytes], said: T) -> None:
         """What a parser made of a message. It is kept from the second time on: most of what came once never returns."""

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 
 from contract.errors import ApiError
 from contract.lease import Drain, Failed, Heartbeat, LeaseEvent, Ready
@@ -69,6 +68,11 @@ class Lease:
 
     # Requests
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a request that joins is in flight at once."""
+        return self.address is not None and self._roster.in_flight < self._limits.in_flight
+
     def join(self, holder: Holder) -> Address | asyncio.Future[Address]:
         """Count a request in: the address, or a future of it. Raises ApiError (503) past the bounds."""
         self._linger.clear()
@@ -85,6 +89,11 @@ class Lease:
         """Count a request out, wherever it stood."""
         self._roster.leave(holder)
         self._rest()
+
+    async def cause_within(self, seconds: float) -> str | None:
+        """Why the engine under a request died, if the manager says so within `seconds`."""
+        await asyncio.wait((cause := self.cause,), timeout=seconds)
+        return cause.result() if cause.done() else None
 
     def keep(self, seconds: float) -> None:
         """A request says how long the model is to stay without use; the manager is told, and nobody waits for that."""
@@ -206,6 +215,6 @@ class Lease:
 def _address(endpoint: str) -> Address:
     """An engine that died takes its network along: what is left of its address must not lead to a stranger."""
     try:
-        return replace(Address.parse(endpoint), near=True)
+        return Address.parse(endpoint, near=True)
     except ValueError as error:
         raise lease_errors.bad_endpoint() from error

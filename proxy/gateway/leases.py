@@ -52,6 +52,11 @@ class Leases:
             return "asking the manager"
         return lease.progress.words if lease.address is None else f"waiting for {awaited}"
 
+    def ready(self, model: str) -> Lease | None:
+        """The model's lease, if a request may be sent at once."""
+        lease = self._leases.get(model)
+        return lease if lease is not None and lease.has_room else None
+
     def lease_of(self, model: str) -> Lease:
         """The model's lease, opened if there is none."""
         lease = self._leases.get(model)
@@ -131,9 +136,7 @@ class Hold:
 
     async def cause(self, seconds: float) -> str | None:
         """Why the engine under this request died, if the manager says so within `seconds`."""
-        future = self._lease.cause
-        await asyncio.wait((future,), timeout=seconds)
-        return future.result() if future.done() else None
+        return await self._lease.cause_within(seconds)
 
     def cut(self, reason: ApiError) -> None:
         """End the request's block: it raises the reason."""

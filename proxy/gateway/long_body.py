@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from proxy.gateway import peek
-from proxy.gateway.peek import DEPTH_LIMIT, Peeked
+from proxy.gateway.peek import DEPTH_LIMIT
+from proxy.gateway.peeked import Peeked
 
 LONG = 256 * 2**10
 STEP = 256 * 2**10

@@ -10,6 +10,7 @@ import re
 import msgspec
 
 from contract.errors import ApiError
+from proxy.gateway.peeked import DENIED, Peeked
 
 DEPTH_LIMIT = 64
 
@@ -17,43 +18,6 @@ _BUT_BRACKETS_AND_QUOTES = bytes(set(range(256)) - set(b'[]{}"'))
 _ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
 _FIELD = re.compile(r"at `\$\.([A-Za-z_]+)")
 
-
-UNSAID = msgspec.Raw()  # a raw field that the body does not have
-
-
-class Peeked(msgspec.Struct, frozen=True, gc=False):
-    """What we read of a request. A field that may only be null is a field that nobody may send.
-
-    Of the raw ones only who needs them makes sense: whether they are good is the engine's to judge.
-    """
-
-    model: str | None = None
-    stream: bool | None = None
-    stream_options: msgspec.Raw = UNSAID
-    max_tokens: msgspec.Raw = UNSAID
-    max_completion_tokens: msgspec.Raw = UNSAID
-    max_output_tokens: msgspec.Raw = UNSAID
-    n: msgspec.Raw = UNSAID
-    keep_alive: int | float | str | msgspec.UnsetType | None = msgspec.UNSET
-    ttl: int | msgspec.UnsetType | None = msgspec.UNSET
-    api_base: None = None
-    base_url: None = None
-    api_key: None = None
-    extra_headers: None = None
-    extra_body: None = None
-    chat_template: None = None
-    chat_template_kwargs: None = None
-    prompt_embeds: None = None
-    guided_regex: None = None
-    mm_processor_kwargs: None = None
-    trust_remote_code: None = None
-    lora_request: None = None
-    kv_transfer_params: None = None
-
-
-_BOUNDS = frozenset({"stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n"})
-_READ = frozenset({"model", "stream", "keep_alive", "ttl"}) | _BOUNDS
-DENIED = tuple(field for field in Peeked.__struct_fields__ if field not in _READ)
 _DECODER = msgspec.json.Decoder(Peeked)
 
 

@@ -10,7 +10,7 @@ uvicorn's own protocol takes heads of any size, waits for ever, and keeps workin
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,33 +18,14 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from contract.errors import ApiError
-from proxy.gateway.answer_head import HeadLines
-from proxy.gateway.asgi import BODY_LATE, CLIENT_LEFT, Receive, Reply, Scope
+from proxy.gateway.asgi import BODY_LATE, BODY_WHOLE, CLIENT_LEFT, Scope
+from proxy.gateway.callers import Application, Callers, Going, Rest
 from proxy.gateway.cycle import Cycle
 from proxy.gateway.deadline import Deadline
-from proxy.gateway.known_heads import KnownHeads
-from proxy.gateway.limits import ConnectionLimits
-from proxy.gateway.outbox import Outbox
 from proxy.gateway.request_reader import BODY, IDLE, OVER, WHOLE, RequestReader
 
 LINGER_SECONDS = 2.0
 PIPELINE = 16  # requests before their turn at which no more are read
-
-Application = Callable[[Scope, Receive, Reply], Coroutine[Any, Any, None]]
-
-
-class Callers:
-    """What the connections of one server have in common.
-
-    `render` makes a whole answer of an error and its URL, status line and all.
-    """
-
-    def __init__(self, limits: ConnectionLimits, render: Callable[[ApiError, bytes], bytes], outbox: Outbox) -> None:
-        self.limits = limits
-        self.render = render
-        self.outbox = outbox
-        self.lines = HeadLines()
-        self.heads: KnownHeads[Scope] = KnownHeads()
 
 
 class CallerProtocol(RequestReader):
@@ -63,13 +44,14 @@ class CallerProtocol(RequestReader):
         self._render = callers.render
         self._lines = callers.lines
         self._outbox = callers.outbox
+        self._fast_path = callers.fast_path
         self._app: Application = config.loaded_app
         self._keep_alive = config.timeout_keep_alive
         self._server = server_state
         self._write_deadline = Deadline(self._loop, self._abort)
         self.unread: asyncio.Event | None = None
         self._answering: Cycle | None = None
-        self._task: asyncio.Task[None]  # which answers it
+        self._going: Going | None = None  # which answers it
         self._queue: deque[tuple[Cycle, Scope]] = deque()
         self._is_held = False  # no more is read: the queue is long
 
@@ -85,7 +67,7 @@ class CallerProtocol(RequestReader):
         self.resume_writing()
         if self._answering is not None:
             self._answering.leave()
-            self._task.cancel(CLIENT_LEFT)
+            self._cancel(CLIENT_LEFT)
 
     def shutdown(self) -> None:
         """The server stops: what is being answered is the last."""
@@ -97,8 +79,10 @@ class CallerProtocol(RequestReader):
 
     # What the caller sends
 
-    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool) -> Cycle:
+    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool, body: bytes | None = None) -> Cycle:
         cycle = Cycle(self, scope, keep_alive, awaits_continue)
+        if body is not None:
+            cycle.fill(body)
         if self._answering is None:
             self._answer(cycle, scope)
         else:
@@ -112,7 +96,7 @@ class CallerProtocol(RequestReader):
         if self._phase is not BODY:
             self._abort()
         elif self._request is self._answering:
-            self._task.cancel(BODY_LATE)
+            self._cancel(BODY_LATE)
         else:  # it is not its turn yet
             self._read_deadline.set(self.limits.body)
 
@@ -124,7 +108,7 @@ class CallerProtocol(RequestReader):
             return
         # They are the body of the request that is being answered, or follow it: it ends, too.
         self._answering.leave()
-        self._task.cancel(CLIENT_LEFT)
+        self._cancel(CLIENT_LEFT)
         if self._answering.status:
             self._phase = OVER
             self._close()
@@ -159,13 +143,40 @@ class CallerProtocol(RequestReader):
 
     def _answer(self, cycle: Cycle, scope: Scope) -> None:
         self._answering = cycle
-        self._task = task = self._loop.create_task(self._app(scope, cycle.receive, cycle))
-        task.add_done_callback(self._answered)
-        self._server.tasks.add(task)
+        body = scope.get(BODY_WHOLE)
+        flight = None
+        if body is not None and self.unread is None:
+            flight = self._fast_path(scope, cycle, body, self._landed)
+        if flight is None:
+            self._run(self._app(scope, cycle.receive, cycle))
+        else:
+            self._go(flight)
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
+    def _run(self, answering: Rest) -> None:
+        task = self._loop.create_task(answering)
+        task.add_done_callback(self._ended)
+        self._go(task)
+
+    def _go(self, going: Going) -> None:
+        self._going = going
+        self._server.tasks.add(going)  # type: ignore[arg-type]  # which it may cancel
+
+    def _cancel(self, why: str) -> None:
+        if self._going is not None:
+            self._going.cancel(why)
+
+    def _landed(self, rest: Rest | None) -> None:
+        """The fast path has answered, or leaves the rest to a task."""
+        if rest is None:
+            self._ended()
+        else:
+            self._server.tasks.discard(self._going)
+            self._run(rest)
+
+    def _ended(self, _task: object = None) -> None:
         """A request has its answer, or what there will be of one."""
-        self._server.tasks.discard(task)
+        self._server.tasks.discard(self._going)
+        self._going = None
         self._server.total_requests += 1
         cycle, self._answering = self._answering, None
         if cycle is None or cycle.is_gone or self._phase is OVER:

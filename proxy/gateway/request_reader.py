@@ -7,9 +7,7 @@
 import asyncio
 from abc import abstractmethod
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Any, Protocol, cast
-from urllib.parse import unquote
 
 import httptools
 
@@ -19,6 +17,9 @@ from proxy.gateway.asgi import BODY_WHOLE, HEADERS, RawHeaders, Scope
 from proxy.gateway.deadline import Deadline
 from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, cut
 from proxy.gateway.limits import ConnectionLimits
+from proxy.gateway.target import split_target
+
+HALF_SECONDS = 0.05  # for a body to come behind its head; then the head is parsed like any other
 
 
 class Phase(Enum):
@@ -47,8 +48,6 @@ class BodyReader(Protocol):
 
     def end(self) -> None: ...
 
-    def fill(self, body: bytes) -> None: ...
-
 
 class RequestReader(asyncio.Protocol):
     """Its heir is told of each request (`begin`), and of what ends the connection (`late`, `refuse`)."""
@@ -66,12 +65,13 @@ class RequestReader(asyncio.Protocol):
         self._url = b""
         self._headers: RawHeaders = []
         self._head_is_timed = False
+        self._half = b""  # a known head, whose body is expected at once
         self._fed = 0
         self._frame_size = 0  # bytes of a head, as far as whole pieces can tell; or since the last of a body
 
     @abstractmethod
-    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool) -> BodyReader:
-        """A head is whole."""
+    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool, body: bytes | None = None) -> BodyReader:
+        """A head is whole, and so is the body if it is there."""
 
     @abstractmethod
     def refuse(self, error: ApiError) -> None:
@@ -95,12 +95,18 @@ class RequestReader(asyncio.Protocol):
         self._parser = None  # which holds this object
 
     def data_received(self, data: bytes) -> None:
+        if self._half:
+            data, self._half = self._half + data, b""
         phase = self._phase
         if phase is OVER:
             return
         message = cut(data) if phase is IDLE or phase is WHOLE else None
         if message is not None and (known := self._heads.get(message[0])) is not None:
             self._begin_known(known, message)
+            return
+        if message is None and phase is IDLE and self._heads.begins(data):
+            self._half = data
+            self._read_deadline.set(HALF_SECONDS)
             return
         self._parse(data)
         if message is not None and self._phase is WHOLE and self._request.keep_alive:
@@ -129,8 +135,7 @@ class RequestReader(asyncio.Protocol):
             scope["headers"] = [(name, value if name != LENGTH else digits) for name, value in known["headers"]]
         self._phase = WHOLE
         self._url = known["raw_path"]
-        self._request = request = self.begin(scope, True, False)
-        request.fill(body)
+        self._request = self.begin(scope, True, False, body)
 
     def _await_more(self) -> None:
         """What is still to come has its deadline. Most requests come in one piece, and need none."""
@@ -146,7 +151,10 @@ class RequestReader(asyncio.Protocol):
             self._read_deadline.set(self.limits.head)
 
     def _late(self) -> None:
-        if self._phase is HEAD:
+        if self._half:
+            half, self._half = self._half, b""
+            self._parse(half)
+        elif self._phase is HEAD:
             self.refuse(protocol_errors.head_late(self.limits))
         elif self._phase is not WHOLE:
             self.late()
@@ -176,7 +184,7 @@ class RequestReader(asyncio.Protocol):
         self._phase = BODY
         self._head_is_timed = False
         parser = self._parser
-        path, raw_path, query = _split_target(self._url)
+        path, raw_path, query = split_target(self._url)
         version, headers = parser.get_http_version(), dict(self._headers)
         scope: Scope = {
             "type": "http",
@@ -204,15 +212,6 @@ class RequestReader(asyncio.Protocol):
     def _stop(self, error: ApiError) -> None:
         self._refusal = error
         raise HeadRefused
-
-
-@lru_cache(maxsize=128)  # most callers ask for the same few
-def _split_target(target: bytes) -> tuple[str, bytes, bytes]:
-    """A request target -> its path, decoded and as it came, and its query. What is none ends the parsing."""
-    parsed: Any = httptools.parse_url(target)  # whose types deny that there may be no query
-    raw: bytes = parsed.path
-    query: bytes | None = parsed.query
-    return unquote(raw.decode("ascii")), raw, query or b""
 
 
 def _size_of(headers: RawHeaders) -> int:

@@ -26,12 +26,12 @@ class Address:
     near: bool = False
 
     @classmethod
-    def parse(cls, url: str) -> "Address":
+    def parse(cls, url: str, *, near: bool = False) -> "Address":
         """`http://172.18.0.2:8000` -> Address. Raises ValueError for anything else."""
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"not an http address: {url!r}")
-        return cls(parts.hostname, parts.port or 80)
+        return cls(parts.hostname, parts.port or 80, near)
 
     @cached_property
     def authority(self) -> bytes:
@@ -50,11 +50,14 @@ class PoolLimits:
 
 
 class Pool:
-    """Connections that are open and idle, by address. The most recently used goes out first."""
+    """Connections that are open and idle, by address. The most recently used goes out first.
 
-    def __init__(self, limits: PoolLimits, outbox: Outbox | None = None) -> None:
+    outbox: what they write with; who writes to callers in the same loop takes it, too
+    """
+
+    def __init__(self, limits: PoolLimits) -> None:
         self._limits = limits
-        self._outbox = outbox or Outbox()
+        self.outbox = Outbox()
         self._idle: dict[bytes, list[Connection]] = {}  # by authority: its hash is cheaper than an Address has
         self._busy: set[Connection] = set()
         self._heads = AnswerHeads()
@@ -93,7 +96,7 @@ class Pool:
         """A new connection. Raises NotSent."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        make = partial(Connection, loop, partial(self._lost, address), self._heads, self._outbox)
+        make = partial(Connection, loop, partial(self._lost, address), self._heads, self.outbox)
         try:
             async with asyncio.timeout(self._limits.connect):
                 connection = await _connect(loop, make, address)

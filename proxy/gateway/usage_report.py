@@ -8,49 +8,22 @@ import re
 import msgspec
 
 from contract.usage import Usage
-from proxy.gateway.peek import UNSAID, Peeked
+from proxy.gateway.peeked import UNSAID, Peeked
+from proxy.gateway.usage_told import Answer, Counts, Inner, Options
 
 MOST = 10**12  # of an engine's word: what is more is none
 
 USAGE_MARK = b'"usage"'
 ASKED_FOR = frozenset({"/v1/chat/completions", "/v1/completions"})  # where a stream says it only if asked to
 
+_WISH = b'"stream_options":{"include_usage":true},'
 _EVENT = re.compile(rb".*?\r?\n\r?\n", re.DOTALL)
 _DATA = re.compile(rb"(?:\A|\n)data: ?(\{.*)")
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class _Counts(msgspec.Struct, gc=False):
-    """In OpenAI's words, and in those of `/v1/responses` and `/v1/messages`."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
-class _Inner(msgspec.Struct, gc=False):
-    usage: _Counts | None = None
-
-
-class _Answer(msgspec.Struct, gc=False):
-    usage: _Counts | None = None
-    response: _Inner | None = None
-    message: _Inner | None = None
-    choices: msgspec.Raw = msgspec.Raw()
-
-
-_WISH = b'"stream_options":{"include_usage":true},'
-
-
-class _Options(msgspec.Struct, gc=False):
-    include_usage: bool | None = None
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
-_USAGE_ALONE = msgspec.json.Decoder(_Inner)
+_ANSWER = msgspec.json.Decoder(Answer)
+_USAGE_ALONE = msgspec.json.Decoder(Inner)
 _SKIM = msgspec.json.Decoder(msgspec.Raw)
-_OPTIONS = msgspec.json.Decoder(_Options)
+_OPTIONS = msgspec.json.Decoder(Options)
 
 
 def usage_of(document: bytes) -> Usage | None:
@@ -103,7 +76,7 @@ def with_usage_wish(body: bytes, peeked: Peeked) -> bytes:
     return msgspec.json.encode(members | {"stream_options": wished})
 
 
-def _answer(event: bytes) -> _Answer | None:
+def _answer(event: bytes) -> Answer | None:
     found = _DATA.search(event)
     try:
         return _ANSWER.decode(found[1].rstrip()) if found is not None else None
@@ -111,12 +84,12 @@ def _answer(event: bytes) -> _Answer | None:
         return None
 
 
-def _said(answer: _Answer) -> Usage | None:
+def _said(answer: Answer) -> Usage | None:
     inner = answer.response or answer.message
     return _usage(answer.usage or (inner.usage if inner is not None else None))
 
 
-def _usage(counts: _Counts | None) -> Usage | None:
+def _usage(counts: Counts | None) -> Usage | None:
     if counts is None:
         return None
     prompt = counts.prompt_tokens if counts.prompt_tokens is not None else counts.input_tokens

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from contract.capabilities import ENDPOINT_TYPES, STREAMED
 from contract.keep import LONGEST, TEXT_LIMIT
-from proxy.gateway.peek import DENIED
+from proxy.gateway.peeked import DENIED
 from proxy.openapi.operation import (
     ANYTHING,
     BYTES,

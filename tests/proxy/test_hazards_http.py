@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from proxy.gateway.peek import DENIED
+from proxy.gateway.peeked import DENIED
 from tests.proxy.process import serving, status_of
 from tests.proxy.test_http_bounds import assert_refused
 from tests.proxy.world import PATIENCE, Raw, World, until, world
@@ -146,7 +146,7 @@ async def test_a_head_that_two_servers_may_read_in_two_ways_ends_its_connection(
     assert answer.headers["connection"] == "close"
     assert b"HTTP/1.1 200" not in answer.body
     await asyncio.sleep(0)
-    w.proxy.records.flush()
+    w.proxy.front.records.flush()
     assert "/v1/models" not in capsys.readouterr().out, "what followed reached no handler"
 
 

@@ -83,7 +83,7 @@ async def test_who_leaves_is_a_499_in_the_log_and_holds_nothing(
         assert seen.value(name, gen_ai_request_model=model, error_type="499") == 1
         assert seen.value("roundhouse_model_requests_in_flight") == 0
         assert seen.value("roundhouse_model_requests_waiting") == 0
-        w.proxy.records.flush()
+        w.proxy.front.records.flush()
         assert f" {model} client_left" in capsys.readouterr().out
 
 
@@ -100,7 +100,7 @@ async def test_a_death_is_told_once_without_done_and_logged_as_a_502(
         assert answer.body.count(b'{"error"') == 1
         assert error_of(answer)["code"] == "engine_error"
         assert answer.status == (200 if count else 502)
-        w.proxy.records.flush()
+        w.proxy.front.records.flush()
         assert " 502 " in capsys.readouterr().out
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contract.errors import ApiError
 from proxy.gateway.form import FormScan
-from proxy.gateway.peek import Peeked
+from proxy.gateway.peeked import Peeked
 from tests.fakes.pictures import png
 from tests.proxy.image_world import BOUNDARY, EDIT, EDITS, FORM, PICTURE, form, image_world, part
 from tests.proxy.test_http_bounds import assert_refused

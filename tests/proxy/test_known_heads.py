@@ -32,6 +32,9 @@ class NoCaller:
     def begin_head(self, status: int) -> bytes:
         raise AssertionError
 
+    def write(self, data: bytes) -> None:
+        raise AssertionError
+
 
 class Read:
     """A request as a reader gave it."""
@@ -62,9 +65,12 @@ class Reader(RequestReader):
         self.read: list[Read] = []
         self.refused: list[ApiError] = []
 
-    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool) -> Read:
-        self.read.append(Read(scope, keep_alive))
-        return self.read[-1]
+    def begin(self, scope: Scope, keep_alive: bool, awaits_continue: bool, body: bytes | None = None) -> Read:
+        request = Read(scope, keep_alive)
+        if body is not None:
+            request.fill(body)
+        self.read.append(request)
+        return request
 
     def refuse(self, error: ApiError) -> None:
         self.refused.append(error)
@@ -93,6 +99,24 @@ async def test_from_the_third_time_on_a_head_needs_no_parser_and_says_the_same()
     assert readers[3].read[0].scope["query_string"] == b"x=1"
 
 
+async def test_who_says_that_the_connection_is_kept_says_what_is_so_anyway() -> None:
+    heads: KnownHeads[Scope] = KnownHeads()
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\na"
+    readers = [read(heads, request) for _ in range(3)]
+    assert readers[2].read[0].is_known
+    assert readers[2].told() == readers[0].told()
+
+
+async def test_a_body_that_comes_in_a_second_piece_is_joined_to_its_head() -> None:
+    heads: KnownHeads[Scope] = KnownHeads()
+    for _ in range(2):
+        read(heads, POST % (4, b"abcd"))
+    head, body = POST % (6, b""), b"abcdef"
+    reader = read(heads, head, body, head, body)
+    assert [each.is_known for each in reader.read] == [True, False]  # the second comes before the first is answered
+    assert reader.told() == read(KnownHeads(), head + body, head + body).told()
+
+
 async def test_only_the_length_may_be_another_and_it_is_told_as_it_is() -> None:
     heads: KnownHeads[Scope] = KnownHeads()
     for size in (4, 10, 100):
@@ -112,6 +136,8 @@ async def test_what_an_application_adds_to_a_scope_is_not_there_the_next_time() 
 
 ODD = (
     b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\na",
+    b"POST / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, close\r\nContent-Length: 1\r\n\r\na",
+    b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\na",
     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\na",
     b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na",

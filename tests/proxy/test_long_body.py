@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from contract.errors import ApiError
 from proxy.gateway.long_body import LONG, peek_long
-from proxy.gateway.peek import DEPTH_LIMIT, Peeked, peek
+from proxy.gateway.peek import DEPTH_LIMIT, peek
+from proxy.gateway.peeked import Peeked
 from tests.proxy.world import World, world
 
 pytestmark = pytest.mark.anyio

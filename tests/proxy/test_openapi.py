@@ -13,7 +13,7 @@ from contract.capabilities import ENDPOINT_TYPES, STREAMED
 from contract.keep import TEXT_LIMIT, parse_keep
 from proxy.access.paths import PUBLIC, PUBLIC_FOLDER, is_guarded
 from proxy.endpoints import find_operations
-from proxy.gateway.peek import DENIED
+from proxy.gateway.peeked import DENIED
 from proxy.openapi.document import document
 from proxy.openapi.jobs import VIDEOS
 from proxy.openapi.operation import EVENTS, JSON, Operation

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from contract.errors import ApiError
 from proxy.gateway.keep_fields import KEEP_FIELDS
-from proxy.gateway.peek import DENIED, DEPTH_LIMIT, peek
+from proxy.gateway.peek import DEPTH_LIMIT, peek
+from proxy.gateway.peeked import DENIED
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).filter(lambda text: "\0" not in text)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT

@@ -12,7 +12,10 @@ from proxy.metrics.meter import Meter
 
 
 class Course:
-    """`with` it: at its end the ticket is settled and the meter told."""
+    """`with` it: at its end the ticket is settled and the meter told. Where nothing can raise, `end` does the same.
+
+    It begins when it is made.
+    """
 
     __slots__ = ("_began", "_meter", "_model", "_path", "_tally", "_ticket")
 
@@ -22,17 +25,21 @@ class Course:
         self._ticket = ticket
         self._tally = tally
         self._meter = meter
+        self._began = perf_counter()
 
     def __enter__(self) -> None:
-        self._began = perf_counter()
+        """Begun already."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end(200 if error is None else _status_of(error))
+
+    def end(self, status: int) -> None:
+        """It ended with this status; 499: its caller left."""
         tally = self._tally
         self._ticket.settle(tally.spent(self._ticket.expect))
         first = tally.first_at - self._began if tally.first_at is not None else None
-        status = 200 if error is None else _status_of(error)
         self._meter.done(self._path, self._model, status, perf_counter() - self._began, first, tally.usage)
 
 
