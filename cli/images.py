@@ -46,8 +46,9 @@ def _engine_sources(name: str, *more: str) -> tuple[Path, ...]:
 
 _SERVER = (REPOSITORY / "contract", *_engine_sources("diffusers", "requirements-cuda.txt", "server"))
 _DIFFUSERS = IMAGES / "diffusers" / "Dockerfile"
-_ROOMS = ("requirements.lock", "contract", "manager", "proxy", "static", "images/mock/server")
-_PRODUCT = tuple(REPOSITORY / name for name in _ROOMS)
+_ROOMS = ("requirements.lock", "pyproject.toml", "contract", "manager", "proxy", "static", "images/mock/server")
+_COMPILER = tuple(IMAGES / "roundhouse" / name for name in ("compile.py", "compiled.txt", "compiler.txt", "sources.py"))
+_PRODUCT = (*(REPOSITORY / name for name in _ROOMS), *_COMPILER)
 
 SERVICES = Image("roundhouse:0.1.0", IMAGES / "roundhouse" / "Dockerfile", _PRODUCT, has_torch=False)
 VLLM_ON_CPU = Image("roundhouse-vllm-cpu:0.32.0", IMAGES / "vllm" / "Dockerfile", _engine_sources("vllm"))

@@ -34,7 +34,7 @@ class Histogram:
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
-        self.total: float = 0
+        self.total: float = 0.0
 
     def observe(self, value: float) -> None:
         """Count a value in."""

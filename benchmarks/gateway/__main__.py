@@ -4,9 +4,10 @@
 
 On two cores, in one run, rounds interleaved, medians: whole answers (requests per second, CPU per request, latency),
 streams (first byte, pace of many), memory over 200,000 requests, and streams beside large bodies and slow readers.
-Linux. Peers install themselves under `.engines/peers`; nginx and wrk come from the system's packages. A whole run
-writes its section of benchmarks/RESULTS.md and docs/gateway.svg; a part of one only prints. Exit status 1 where a
-figure misses its goal.
+Linux. Roundhouse is compiled as in its image, in a copy under `.engines/compiled`, for which a C compiler is needed.
+Peers install themselves under `.engines/peers`; nginx and wrk come from the system's packages. A whole run writes its
+section of benchmarks/RESULTS.md and docs/gateway.svg; a part of one only prints. Exit status 1 where a figure misses
+its goal.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from types import FrameType
 from typing import NoReturn
 
 from benchmarks.gateway import part_beside, part_memory, part_requests, part_streams
+from benchmarks.gateway.compiled import compile_proxy
 from benchmarks.gateway.figures import Part
 from benchmarks.gateway.install import install
 from benchmarks.gateway.machine import Cores, describe, others_load, two_cores
@@ -35,6 +37,7 @@ def main() -> int:
     options = _options(sys.argv[1:])
     plan, cores = plan_of(options), two_cores()
     install(plan.peers)
+    compile_proxy()
     load, began = others_load(), time.monotonic()
     for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell had it ignored, as in the background
         signal.signal(number, _stop)

@@ -1,6 +1,7 @@
 """The machine in words, and which of its cores do what."""
 
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,12 @@ def two_cores() -> Cores:
 
 
 def describe() -> str:
-    """`Linux on x86_64, Intel Xeon, 2 cores, 23 GiB`. No name of a host."""
-    system = os.uname()
+    """`Linux on x86_64, Intel Xeon, 2 cores, 23 GiB; Python 3.11.2`. No name of a host."""
+    system, python = os.uname(), platform.python_version()
     memory = psutil.virtual_memory().total / GIBIBYTE
     processor = _processor(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    return f"{system.sysname} on {system.machine}, {processor}, {os.cpu_count()} cores, {memory:.0f} GiB of memory"
+    cores = f"{os.cpu_count()} cores, {memory:.0f} GiB of memory"
+    return f"{system.sysname} on {system.machine}, {processor}, {cores}; Python {python}"
 
 
 def others_load() -> float:

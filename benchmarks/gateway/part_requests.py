@@ -19,8 +19,8 @@ TEXT = f"""\
 A chat request of 1 kB, an answer of 300 B, {CONNECTIONS} connections; then one connection. The proxies are on one core,
 load and engine on the other; the Rust routers may use both. *CPU* is user and system time of a proxy's processes per
 request, as the operating system counts it. *Added* is the median latency at one connection less the engine's own.
-Roundhouse: one worker, a stored key with limits of every kind, metrics, access log. The others check no key and log no
-request, but for LiteLLM, which demands a key."""
+Roundhouse: compiled, as in its image; one worker, a stored key with limits of every kind, metrics, access log. The
+others check no key and log no request, but for LiteLLM, which demands a key."""
 HEADS = ("", "requests/s", "CPU per request", "p50 at one connection", "added", "memory")
 
 

@@ -64,14 +64,23 @@ class Program:
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str], cores: str, folder: Path, environment: Mapping[str, str]
+    name: str,
+    command: Sequence[str],
+    cores: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    tree: Path = ROOT,
 ) -> Iterator[Program]:
-    """The program on these cores (`0` or `0,1`), its output in a file of the folder; stopped in the end."""
+    """The program on these cores (`0` or `0,1`), its output in a file of the folder; stopped in the end.
+
+    tree: where it is started, and so where a `python -m` finds its modules
+    """
     log = folder / f"{name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             ["taskset", "--cpu-list", cores, *command],
-            cwd=ROOT,
+            cwd=tree,
             env={**_clean_environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -11,10 +11,11 @@ from dataclasses import field as dataclass_field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.gateway.compiled import TREE
 from benchmarks.gateway.configurations import nginx_answerer
 from benchmarks.gateway.machine import Cores
 from benchmarks.gateway.peers import Peer, Place, nginx_command
-from benchmarks.gateway.processes import Program, free_port, running
+from benchmarks.gateway.processes import ROOT, Program, free_port, running
 from benchmarks.gateway.question import MODEL, PATH, answer, chat
 from tests.fakes.manager import TOKEN
 
@@ -56,6 +57,7 @@ class Start:
     environment: Mapping[str, str] = dataclass_field(default_factory=dict)
     key: str = "none"
     is_slow: bool = False
+    tree: Path = ROOT
 
 
 class Field:
@@ -83,7 +85,7 @@ class Field:
         return self._start(Start(peer.name, peer.title, *where, key=place.key, is_slow=peer.is_slow))
 
     def roundhouse(self, engine: Subject) -> Subject:
-        """Ours, with a stored key that has limits of every kind; metrics and access log are always on."""
+        """Ours, compiled, with a stored key that has limits of every kind; metrics and access log are always on."""
         port, admin = free_port(), secrets.token_urlsafe(32)
         for name, text in (("token", TOKEN), ("key", admin)):
             (self._folder / name).write_text(text, encoding="ascii")
@@ -95,7 +97,7 @@ class Field:
             "ROUNDHOUSE_KEY_STORE": str(self._folder / "keys.sqlite3"),
         }
         command = [sys.executable, "-m", "proxy"]
-        first = self._start(Start(OURS, OURS, command, port, self._proxy, environment, key=admin))
+        first = self._start(Start(OURS, OURS, command, port, self._proxy, environment, key=admin, tree=TREE))
         return replace(first, key=_stored_key(first))
 
     def _manager(self, engine: Subject) -> str:
@@ -107,7 +109,7 @@ class Field:
 
     def _start(self, start: Start) -> Subject:
         program = self._stack.enter_context(
-            running(start.name, start.command, start.cores, self._folder, start.environment)
+            running(start.name, start.command, start.cores, self._folder, start.environment, tree=start.tree)
         )
         base_url = f"http://127.0.0.1:{start.port}"
         subject = Subject(start.name, start.title, base_url, start.key, program, start.is_slow)

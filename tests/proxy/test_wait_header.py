@@ -52,7 +52,7 @@ async def test_who_does_not_wait_for_a_cold_model_has_begun_its_load(tmp_path: P
 
 
 async def test_a_stream_that_does_not_wait_is_a_503_and_no_stream(tmp_path: Path) -> None:
-    async with world(tmp_path, heartbeat_after=0.001) as w:
+    async with world(tmp_path, heartbeat_after=0.2) as w:
         waiting = await begin_to_load(w)
         with pytest.raises(openai.InternalServerError) as raised:
             await w.client.with_options(max_retries=2).chat.completions.create(
