@@ -41,11 +41,17 @@ class Company:
     async def both(self) -> list[psutil.Process]:
         """Two workers that listen."""
         async with asyncio.timeout(START):
-            while len(found := self.workers()) < 2:
+            while not await self._listen(found := self.workers()):
                 await asyncio.sleep(0.05)
+        return found
+
+    async def _listen(self, found: list[psutil.Process]) -> bool:
+        try:
             for worker in found:
                 (await self.link(worker))[1].close()
-        return found
+        except psutil.NoSuchProcess:  # it was ending when it was found
+            return False
+        return len(found) == 2
 
     async def link(self, worker: psutil.Process) -> Link:
         """A connection to that worker, on which nothing has been asked but its health."""
