@@ -41,7 +41,7 @@ TRACE = Parameter(
     "traceparent", "header", "a W3C trace context, handed on to the engine; no valid one is none", {"type": "string"}
 )
 
-_NUMBER_OF_SECONDS = {"type": "number", "maximum": int(LONGEST)}
+_NUMBER_OF_SECONDS = {"type": "number", "maximum": LONGEST}
 READ_FIELDS: Mapping[str, Any] = {
     "model": {
         "type": ["string", "null"],
