@@ -1,8 +1,8 @@
 """A plain request for a model that is ready goes to its engine at once: no task, and no wait for the loop's next turn.
 
-It asks of a request what the ordinary way asks, with the same parts and in the same order. Whatever is not plainly so
-(a stream, media, a header that says how to treat it, a model that has to be waited for, no connection) it leaves to
-the ordinary way, which takes it from its beginning.
+It asks of a request what the ordinary way asks, with the same parts and in the same order: no body is read before the
+guards have let it pass. Whatever is not plainly so (a stream, media, a header that says how to treat it, a model that
+has to be waited for, no connection) it leaves to the ordinary way, which takes it from there.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from functools import partial
 
 from contract.errors import ApiError
 from proxy.access.admission import Ticket
-from proxy.access.gate import REFUSAL, Gate
+from proxy.access.gate import JUDGED, Gate
 from proxy.endpoints._generation import WAIT
 from proxy.flight import JSON, Flight, Ground, Over
 from proxy.gateway.asgi import HEADERS, MODEL, Scope
@@ -40,7 +40,7 @@ class FastPath:
     def __call__(self, scope: Scope, cycle: Cycle, body: bytes, over: Over) -> Flight | None:
         """A request whose body is whole -> its flight; None: it is for the ordinary way."""
         lane = self._lanes.get(scope["path"])
-        if lane is None or not _is_usual(scope) or len(body) > lane.body_size:
+        if lane is None or not _is_usual(scope) or len(body) > lane.body_size or not self._passes(scope):
             return None
         peeked = _peek(lane, body)
         model = self._model(lane, peeked.model) if peeked is not None else None
@@ -63,14 +63,23 @@ class FastPath:
         directory = self._feed.directory
         return directory.serving[lane.path].get(named or "") if directory is not None else None
 
-    def _admit(self, scope: Scope, lane: Lane, model: str, peeked: Peeked, size: int) -> Ticket | None:
-        """None: it is refused, which the ordinary way tells."""
+    def _passes(self, scope: Scope) -> bool:
+        """Whether the guards let it pass; what they say the ordinary way tells."""
         try:
             self._gate.ask(scope)
-            scope[MODEL] = model
+        except ApiError as error:
+            scope[JUDGED] = error
+            return False
+        scope[JUDGED] = None
+        return True
+
+    def _admit(self, scope: Scope, lane: Lane, model: str, peeked: Peeked, size: int) -> Ticket | None:
+        """None: it is refused, which the ordinary way tells."""
+        scope[MODEL] = model
+        try:
             return self._access.admit(scope, model, partial(lane.expect, peeked, size))
         except ApiError as error:
-            scope[REFUSAL] = error
+            scope[JUDGED] = error
             return None
 
 

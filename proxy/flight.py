@@ -38,15 +38,14 @@ Over = Callable[[Rest | None], None]  # called at a flight's end, with what is l
 class Ground:
     """What all flights have in common.
 
-    anew: answers a request from its beginning
-    unwound: answers one whose flight failed; made of `unwind`
+    renderer: answers in the ordinary way, from the beginning
+    unwound: answers a request whose flight failed; made of `unwind`
     """
 
     pool: Pool
     meter: Meter
     limits: ForwardLimits
     renderer: ErrorRenderer
-    anew: Application
     unwound: Application
 
 
@@ -128,7 +127,7 @@ class Flight:
         self._ground.pool.forget(self._address)
         self._scope[ADMITTED] = self._ticket
         self._scope[BEGAN] = self._began
-        self._over(self._answering(self._ground.anew))
+        self._over(self._answering(self._ground.renderer))
 
     def _fail_soon(self, failure: BaseException) -> None:
         """At the loop's next turn: whoever says this may be going through all flights."""

@@ -33,6 +33,6 @@ class Front:
         traffic, gate = self._services.traffic, Gate(guards, self._app)
         self.http = ErrorRenderer(gate, self.records, traffic, self.shapes)
         unwound = ErrorRenderer(unwind, self.records, traffic, self.shapes)
-        ground = Ground(pool, self._services.meter, limits, self.http, self.http, unwound)
+        ground = Ground(pool, self._services.meter, limits, self.http, unwound)
         routes = () if self._tracing.is_on else self._routes  # a span is open as long as a task runs
         self.fast_path = FastPath(ground, gate, self._services, routes)

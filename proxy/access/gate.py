@@ -7,9 +7,9 @@ from proxy.gateway.asgi import HEADERS, App, Receive, Scope, Send
 Headers = Mapping[bytes, bytes]
 Guard = Callable[[Scope, Headers], None]
 
-# In the scope, where the request was asked about before:
-ADMITTED = "roundhouse.admitted"  # the ticket with which it was let in
-REFUSAL = "roundhouse.refusal"  # why it was refused
+# In the scope, of a request that the fast path has seen before:
+ADMITTED = "roundhouse.admitted"  # the ticket with which it was admitted
+JUDGED = "roundhouse.judged"  # why it is refused; None: the guards have let it pass
 
 
 class Gate:
@@ -20,10 +20,10 @@ class Gate:
         self._app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if REFUSAL in scope:
-            raise scope[REFUSAL]
-        if ADMITTED not in scope:
+        if JUDGED not in scope:
             self.ask(scope)
+        elif scope[JUDGED] is not None:
+            raise scope[JUDGED]
         return self._app(scope, receive, send)
 
     def ask(self, scope: Scope) -> None:

@@ -250,6 +250,22 @@ async def test_a_body_behind_its_head_flies_and_one_that_stays_away_has_its_head
         assert (await line.answer()).status == 401
 
 
+async def test_no_body_is_read_of_who_has_no_key(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with line_to(sky.world, sky.key.header) as line:
+        await sky.keyed.ask("DELETE", f"/admin/keys/{sky.key.id}")
+        monkeypatch.setattr("proxy.fast_path.peek", lambda _body: pytest.fail("it was read"))
+        assert (await line.ask()).status == 401
+
+
+async def test_a_bad_key_of_a_known_head_is_counted_once(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[object] = []
+    monkeypatch.setattr("proxy.access.sources.BadKeys.count", lambda _bad, source: counted.append(source))
+    async with line_to(sky.world, sky.key.header) as line:
+        await sky.keyed.ask("DELETE", f"/admin/keys/{sky.key.id}")
+        assert (await line.ask()).status == 401
+    assert len(counted) == 1
+
+
 async def test_requests_that_come_before_the_answer_are_answered_in_their_order(sky: Sky) -> None:
     async with line_to(sky.world, sky.key.header) as line:
         for tokens in (3, 1, 2):
