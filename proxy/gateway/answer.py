@@ -2,15 +2,15 @@
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import httptools
 
-from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, cut
+from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, RecentHead
 from proxy.gateway.upstream_errors import AnswerInvalid
 
-HEAD_LIMIT = 64 * 2**10
-FEW = 16  # chunks that wait, up to which each is handed on alone
+HEAD_LIMIT: Final = 64 * 2**10
+FEW: Final = 16  # chunks that wait, up to which each is handed on alone
 
 AnswerHeads = KnownHeads[Mapping[bytes, bytes]]  # of good answers: their headers
 
@@ -23,6 +23,7 @@ class Answer:
 
     def __init__(self, heads: AnswerHeads | None = None) -> None:
         self._heads = AnswerHeads() if heads is None else heads
+        self._recent = RecentHead(self._heads)
         self._parser: Any = httptools.HttpResponseParser(self)
         self.chunks: deque[bytes] = deque()
         self.reset()
@@ -41,9 +42,9 @@ class Answer:
 
     def feed(self, data: bytes) -> None:
         """Bytes as they come. Raises AnswerInvalid."""
-        message = None if self.is_begun else cut(data)
+        known, message = self._recent.find(data) if not self.is_begun else (None, None)
         self.is_begun = True
-        if message is not None and (known := self._heads.get(message[0])) is not None:
+        if known is not None and message is not None:
             self._fill(known, message)
             return
         self._parse(data)

@@ -16,30 +16,31 @@ scope["roundhouse.telling"]
 A `http.response.start` may hold the `body`: then it is the whole answer, and nothing follows it.
 """
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
-from typing import Any, Protocol, cast
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from typing import Any, Final, Protocol, cast
 
-Scope = MutableMapping[str, Any]
+Scope = dict[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RawHeaders = list[tuple[bytes, bytes]]
+Headers = dict[bytes, bytes]
 
-BODY_WHOLE = "roundhouse.body"
-COSTLY = "roundhouse.costly"
-HEADERS = "roundhouse.headers"
-MODEL = "roundhouse.model"
-REQUEST_ID = "roundhouse.request_id"
-TELLING = "roundhouse.telling"
+BODY_WHOLE: Final = "roundhouse.body"
+COSTLY: Final = "roundhouse.costly"
+HEADERS: Final = "roundhouse.headers"
+MODEL: Final = "roundhouse.model"
+REQUEST_ID: Final = "roundhouse.request_id"
+TELLING: Final = "roundhouse.telling"
 
-START = "http.response.start"
-BODY = "http.response.body"
+START: Final = "http.response.start"
+BODY: Final = "http.response.body"
 
 # The messages with which a request's task is cancelled.
-CLIENT_LEFT = "client_left"
-BODY_LATE = "body_late"
+CLIENT_LEFT: Final = "client_left"
+BODY_LATE: Final = "body_late"
 
 
 class Reply(Protocol):
@@ -59,13 +60,13 @@ class Done:
         return _NOTHING
 
 
-_NOTHING = cast(Generator[None, None, None], iter(()))
-DONE = Done()
+_NOTHING: Final = cast(Generator[None, None, None], iter(()))
+DONE: Final = Done()
 
 
-def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+def headers_of(scope: Scope) -> Headers:
     """The request's headers by lower-case name."""
-    headers: Mapping[bytes, bytes] = scope[HEADERS]
+    headers: Headers = scope[HEADERS]
     return headers
 
 
@@ -81,4 +82,4 @@ def respond_json(send: Send, status: int, body: bytes) -> Awaitable[None]:
     return send({"type": START, "status": status, "headers": JSON_HEADERS, "body": body})
 
 
-JSON_HEADERS = ((b"content-type", b"application/json"),)
+JSON_HEADERS: Final = ((b"content-type", b"application/json"),)

@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -22,10 +22,11 @@ from proxy.gateway.asgi import BODY_LATE, BODY_WHOLE, CLIENT_LEFT, Scope
 from proxy.gateway.callers import Application, Callers, Going, Rest
 from proxy.gateway.cycle import Cycle
 from proxy.gateway.deadline import Deadline
-from proxy.gateway.request_reader import BODY, IDLE, OVER, WHOLE, RequestReader
+from proxy.gateway.phase import BODY, IDLE, OVER, WHOLE
+from proxy.gateway.request_reader import RequestReader
 
-LINGER_SECONDS = 2.0
-PIPELINE = 16  # requests before their turn at which no more are read
+LINGER_SECONDS: Final = 2.0
+PIPELINE: Final = 16  # requests before their turn at which no more are read
 
 
 class CallerProtocol(RequestReader):

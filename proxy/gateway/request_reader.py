@@ -6,8 +6,7 @@
 
 import asyncio
 from abc import abstractmethod
-from enum import Enum, auto
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import httptools
 
@@ -15,24 +14,12 @@ from contract.errors import ApiError
 from proxy.gateway import protocol_errors
 from proxy.gateway.asgi import BODY_WHOLE, HEADERS, RawHeaders, Scope
 from proxy.gateway.deadline import Deadline
-from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, cut
+from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, RecentHead
 from proxy.gateway.limits import ConnectionLimits
+from proxy.gateway.phase import BODY, HEAD, IDLE, OVER, WHOLE, Phase
 from proxy.gateway.target import split_target
 
-HALF_SECONDS = 0.05  # for a body to come behind its head; then the head is parsed like any other
-
-
-class Phase(Enum):
-    """What is read next."""
-
-    IDLE = auto()  # a request, or the connection's end
-    HEAD = auto()
-    BODY = auto()
-    WHOLE = auto()  # nothing that we wait for: a request is being answered
-    OVER = auto()  # nothing any more
-
-
-IDLE, HEAD, BODY, WHOLE, OVER = Phase  # to look one up in its class takes longer than most of what is done with it
+HALF_SECONDS: Final = 0.05  # for a body to come behind its head; then the head is parsed like any other
 
 
 class HeadRefused(Exception):
@@ -55,10 +42,11 @@ class RequestReader(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: ConnectionLimits, heads: KnownHeads[Scope]) -> None:
         self.limits = limits
         self._heads = heads  # of many connections: each a scope without its client
+        self._recent = RecentHead(heads)
         self._parser: Any = httptools.HttpRequestParser(self)
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what came before it has its answer
         self._read_deadline = Deadline(loop, self._late)
-        self._phase = IDLE
+        self._phase: Phase = IDLE
         self._request: BodyReader  # whose body comes
         self._scope: Scope = {}
         self._refusal: ApiError | None = None
@@ -100,8 +88,8 @@ class RequestReader(asyncio.Protocol):
         phase = self._phase
         if phase is OVER:
             return
-        message = cut(data) if phase is IDLE or phase is WHOLE else None
-        if message is not None and (known := self._heads.get(message[0])) is not None:
+        known, message = self._recent.find(data) if phase is IDLE or phase is WHOLE else (None, None)
+        if known is not None and message is not None:
             self._begin_known(known, message)
             return
         if message is None and phase is IDLE and self._heads.begins(data):

@@ -13,8 +13,9 @@ from proxy.gateway.answer import Answer, AnswerHeads
 from proxy.gateway.asgi import BODY_WHOLE, HEADERS, Scope
 from proxy.gateway.body import whole_body
 from proxy.gateway.cycle import Cycle
-from proxy.gateway.known_heads import MOST, KnownHeads, cut
+from proxy.gateway.known_heads import MOST, KnownHeads, RecentHead, cut
 from proxy.gateway.limits import ConnectionLimits
+from proxy.gateway.phase import IDLE
 from proxy.gateway.request_reader import RequestReader
 
 pytestmark = pytest.mark.anyio
@@ -220,3 +221,35 @@ async def test_a_body_that_somebody_received_is_not_found_whole_any_more() -> No
     cycle.fill(b"{}")
     assert await cycle.receive() == {"type": "http.request", "body": b"{}", "more_body": False}
     assert whole_body(scope, 10) is None
+
+
+SIZES = [*range(13), 98, 99, 100, 101, 102, 998, 999, 1000, 1001, 9_999, 10_000]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_head_that_came_last_is_known_again_whatever_its_length(size: int) -> None:
+    heads: KnownHeads[Scope] = KnownHeads()
+    for _ in range(2):
+        read(heads, POST % (4, b"abcd"))
+    reader = Reader(heads)
+    reader.data_received(POST % (4, b"abcd"))
+    reader._phase = IDLE  # as when it is answered
+    reader.data_received(POST % (size, b"x" * size))
+    reader._read_deadline.close()
+    assert [each.is_known for each in reader.read] == [True, True]
+    assert reader.told()[1:] == read(KnownHeads(), POST % (size, b"x" * size)).told()
+
+
+@given(st.integers(0, 10**7), st.integers(-3, 3))
+def test_a_message_that_is_not_as_long_as_its_head_says_is_none_to_the_recent_head(size: int, wrong: int) -> None:
+    heads: KnownHeads[str] = KnownHeads()
+    message = cut(POST % (4, b"abcd"))
+    assert message is not None
+    heads._known[message[0]] = "said"
+    recent = RecentHead(heads)
+    assert recent.find(POST % (4, b"abcd"))[0] == "said"
+    bodies = (b"x" * size, b"x" * max(size + wrong, 0))
+    for body in bodies:
+        known, found = recent.find(POST % (size, body))
+        is_whole = len(body) == size
+        assert (known, found) == (("said", (message[0], b"%d" % size, body)) if is_whole else (None, None))
