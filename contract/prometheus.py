@@ -4,12 +4,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate
-from typing import Protocol
+from typing import Final, Protocol
 
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
-NO_LABELS: Labels = {}
+NO_LABELS: Final[Labels] = {}
 
 
 class Distribution(Protocol):

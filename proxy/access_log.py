@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from time import time
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from proxy.gateway.asgi import HEADERS, MODEL, REQUEST_ID, Scope
 from proxy.gateway.headers import TRACE, trace_id_of
 
-FLUSH_SECONDS = 0.2
-PATH_LIMIT = 200
+FLUSH_SECONDS: Final = 0.2
+PATH_LIMIT: Final = 200
 
 LogForm = Literal["line", "json"]
 
@@ -67,7 +67,7 @@ def _quoted_path(path: bytes) -> str:
     return _quoted(_text(path))
 
 
-FORMS: Mapping[LogForm, Callable[[Iterable[Row]], str]] = MappingProxyType({"line": as_lines, "json": as_json})
+FORMS: Final[Mapping[LogForm, Callable[[Iterable[Row]], str]]] = MappingProxyType({"line": as_lines, "json": as_json})
 
 
 class Out(Protocol):

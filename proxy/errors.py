@@ -14,6 +14,7 @@ import asyncio
 import logging
 from http import HTTPStatus
 from time import perf_counter
+from typing import Final
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.gateway.answer_head import lines_of
@@ -37,11 +38,11 @@ from proxy.records import Records
 from proxy.router import Shapes
 from proxy.traffic import Traffic
 
-BEGAN = "roundhouse.began"  # in the scope: when a request began that is in flight already, by `time.perf_counter`
-LEFT = 499  # for the log alone
-CUT_SHORT = frozenset({"drained", "draining"})  # codes of requests that were in flight
+BEGAN: Final = "roundhouse.began"  # in the scope of what is in flight already: when it began, by `perf_counter`
+LEFT: Final = 499  # for the log alone
+CUT_SHORT: Final = frozenset({"drained", "draining"})  # codes of requests that were in flight
 
-_logger = logging.getLogger("roundhouse.proxy")
+_logger: Final = logging.getLogger("roundhouse.proxy")
 
 
 class ErrorRenderer:

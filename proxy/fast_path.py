@@ -13,7 +13,7 @@ from proxy.access.admission import Ticket
 from proxy.access.gate import JUDGED, Gate
 from proxy.endpoints._generation import WAIT
 from proxy.flight import JSON, Flight, Ground, Over
-from proxy.gateway.asgi import HEADERS, MODEL, Scope
+from proxy.gateway.asgi import HEADERS, MODEL, Headers, Scope
 from proxy.gateway.cycle import Cycle
 from proxy.gateway.headers import TRACE
 from proxy.gateway.keep_fields import has_keep_fields
@@ -22,8 +22,6 @@ from proxy.gateway.peeked import Peeked
 from proxy.lane import Lane
 from proxy.router import Route
 from proxy.services import Services
-
-SAYS_MORE = frozenset({WAIT, TRACE})  # headers with which a request asks for something
 
 
 class FastPath:
@@ -84,8 +82,9 @@ class FastPath:
 
 
 def _is_usual(scope: Scope) -> bool:
-    headers = scope[HEADERS]
-    return scope["method"] == "POST" and headers.get(b"content-type") == JSON and SAYS_MORE.isdisjoint(headers)
+    headers: Headers = scope[HEADERS]
+    asks_for_more = WAIT in headers or TRACE in headers
+    return scope["method"] == "POST" and headers.get(b"content-type") == JSON and not asks_for_more
 
 
 def _peek(lane: Lane, body: bytes) -> Peeked | None:

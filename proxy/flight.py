@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Final
 
 from contract.errors import ApiError
 from proxy.access.admission import Ticket
@@ -28,8 +29,8 @@ from proxy.gateway.upstream_errors import AnswerLost, NotSent, UpstreamError
 from proxy.lane import Lane
 from proxy.metrics.meter import Meter
 
-FLIGHT = "roundhouse.flight"  # in the scope: of a request that does not end with a good answer
-JSON = b"application/json"
+FLIGHT: Final = "roundhouse.flight"  # in the scope: of a request that does not end with a good answer
+JSON: Final = b"application/json"
 
 Over = Callable[[Rest | None], None]  # called at a flight's end, with what is left to do
 

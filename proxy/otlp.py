@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from threading import Thread
 from time import time_ns
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -29,9 +30,9 @@ from proxy.metrics.paths import PathLabels
 from proxy.metrics.requests import PROVIDER
 from proxy.traffic import WORK
 
-CLOSE_SECONDS = 3.0  # a collector that is away does not hold up the proxy's end for longer
+CLOSE_SECONDS: Final = 3.0  # a collector that is away does not hold up the proxy's end for longer
 
-_PROPAGATOR = TraceContextTextMapPropagator()
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class OtlpTracing:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from contract.errors import ApiError
 from proxy.gateway.asgi import App, Receive, Scope, Send, respond
 from proxy.lane import Lane
 
-REST = "roundhouse.rest"  # in the scope: what followed the prefix of a route that ends in `*`
+REST: Final = "roundhouse.rest"  # in the scope: what followed the prefix of a route that ends in `*`
 
 ErrorShape = Callable[[ApiError], ApiError]
 

@@ -1,15 +1,15 @@
 """What is in flight, and whether anything new may begin."""
 
 import asyncio
-from collections.abc import Mapping
+from typing import Final
 
 from contract.errors import ApiError
 from proxy.access.paths import is_guarded
-from proxy.gateway.asgi import Scope
+from proxy.gateway.asgi import Headers, Scope
 
-WORK = "/v1/"
-EVENTS = "/v1/events"  # its stream has no end of its own
-METRICS = "/metrics"  # how a drain goes may be watched to its end
+WORK: Final = "/v1/"
+EVENTS: Final = "/v1/events"  # its stream has no end of its own
+METRICS: Final = "/metrics"  # how a drain goes may be watched to its end
 
 
 class Traffic:
@@ -59,7 +59,7 @@ class TrafficGuard:
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
 
-    def __call__(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    def __call__(self, scope: Scope, headers: Headers) -> None:
         if self._traffic.draining and is_guarded(scope["path"]) and scope["path"] != METRICS:
             advice = {"retry-after": "5", "connection": "close"}
             raise ApiError(503, "draining", "The proxy is stopping; ask again in a moment.", headers=advice)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import ceil
+from typing import Final
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.usage import Usage
@@ -12,9 +13,9 @@ from proxy.access.keyring import Grant
 from proxy.access.usage_book import UsageBook
 from proxy.gateway.asgi import Scope
 
-NOTHING = Usage()
-NO_MODEL = ""  # of who has no key, nothing is counted
-TICKET = "roundhouse.ticket"  # in the scope: of the admitted request, where it has a key
+NOTHING: Final = Usage()
+NO_MODEL: Final = ""  # of who has no key, nothing is counted
+TICKET: Final = "roundhouse.ticket"  # in the scope: of the admitted request, where it has a key
 
 
 class Ticket:

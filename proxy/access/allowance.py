@@ -5,11 +5,12 @@ Between `refusal` and `take` nothing may be awaited: that is what makes the limi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from contract.keys import KeyLimits
 from proxy.access.bucket import Bucket
 
-PAUSE = 1.0  # seconds until it is worth asking again for a place among the concurrent: nobody knows when one leaves
+PAUSE: Final = 1.0  # seconds until it is worth asking again for a place: nobody knows when one leaves
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class Limits:
             allowance.settle(share, spent)
 
 
-OWN_LIMITS = Limits()  # it holds nothing of its own
+OWN_LIMITS: Final = Limits()  # it holds nothing of its own
 
 
 def _bucket(size: int | None, now: float) -> Bucket | None:

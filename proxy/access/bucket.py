@@ -4,13 +4,15 @@
 class Bucket:
     """Holds `size` at most, and gains `size` a minute. All times are seconds of one monotonic clock.
 
-    What was reserved and turned out to be more leaves a debt, which the next have to wait for.
+    What was reserved and turned out to be more leaves a debt, which the next have to wait for. `told_size` is `size` in
+    digits, which every answer holds.
     """
 
-    __slots__ = ("_at", "_level", "_rate", "size")
+    __slots__ = ("_at", "_level", "_rate", "size", "told_size")
 
     def __init__(self, size: int, now: float) -> None:
         self.size = size
+        self.told_size = b"%d" % size
         self._rate = size / 60.0
         self._level = float(size)
         self._at = now

@@ -1,14 +1,16 @@
 """What a request is taken to cost until its engine has said it: pure."""
 
+from typing import Final
+
 import msgspec
 
 from contract.usage import Usage
 from proxy.gateway.peeked import UNSAID, Peeked
 
-BYTES_PER_TOKEN = 3  # of a body; English prose has 4, other scripts 2 or 3
-MOST_PROMPT = 32_768  # a body that is longer holds a picture more often than that many words
-ANSWER = 512  # tokens of an answer whose request sets no bound
-MOST_CHOICES = 128
+BYTES_PER_TOKEN: Final = 3  # of a body; English prose has 4, other scripts 2 or 3
+MOST_PROMPT: Final = 32_768  # a body that is longer holds a picture more often than that many words
+ANSWER: Final = 512  # tokens of an answer whose request sets no bound
+MOST_CHOICES: Final = 128
 
 
 def estimate_of(peeked: Peeked, size: int) -> Usage:

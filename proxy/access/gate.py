@@ -1,15 +1,15 @@
 """What every request passes before its endpoint: guards, one after the other."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-from proxy.gateway.asgi import HEADERS, App, Receive, Scope, Send
+from proxy.gateway.asgi import HEADERS, App, Headers, Receive, Scope, Send
 
-Headers = Mapping[bytes, bytes]
 Guard = Callable[[Scope, Headers], None]
 
 # In the scope, of a request that the fast path has seen before:
-ADMITTED = "roundhouse.admitted"  # the ticket with which it was admitted
-JUDGED = "roundhouse.judged"  # why it is refused; None: the guards have let it pass
+ADMITTED: Final = "roundhouse.admitted"  # the ticket with which it was admitted
+JUDGED: Final = "roundhouse.judged"  # why it is refused; None: the guards have let it pass
 
 
 class Gate:
@@ -28,6 +28,6 @@ class Gate:
 
     def ask(self, scope: Scope) -> None:
         """Each guard in its turn. Raises ApiError."""
-        headers = scope[HEADERS]
+        headers: Headers = scope[HEADERS]
         for guard in self._guards:
             guard(scope, headers)

@@ -1,8 +1,9 @@
 """The key: in the Authorization header, or as `x-api-key`, and nowhere else, on every path that is not public."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import ceil
 from time import time
+from typing import Final
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.keyring import BEARER, BEARER_SIZE, Grant, Keyring
@@ -10,10 +11,10 @@ from proxy.access.paths import is_for_admins, is_guarded
 from proxy.access.rate_headers import rate_lines
 from proxy.access.signed import SIGNED, Signatures
 from proxy.access.sources import BadKeys, source_of
-from proxy.gateway.asgi import TELLING, Scope
+from proxy.gateway.asgi import TELLING, Headers, Scope
 
-API_KEY = b"x-api-key"  # where Anthropic's clients send it
-GRANT = "roundhouse.grant"  # in the scope: the key that was sent, where one is asked for
+API_KEY: Final = b"x-api-key"  # where Anthropic's clients send it
+GRANT: Final = "roundhouse.grant"  # in the scope: the key that was sent, where one is asked for
 
 
 class KeyGuard:
@@ -36,7 +37,7 @@ class KeyGuard:
         self._clock = clock
         self._bad = bad_keys or BadKeys(clock)
 
-    def __call__(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    def __call__(self, scope: Scope, headers: Headers) -> None:
         path = scope["path"]
         if not self._ring.is_demanded or not is_guarded(path):
             return
@@ -49,7 +50,7 @@ class KeyGuard:
         if grant.allowances:  # every answer tells what is left of them, the refusals, too
             scope[TELLING] = lambda: rate_lines(grant.allowances, self._clock())
 
-    def _identify(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Grant:
+    def _identify(self, scope: Scope, headers: Headers) -> Grant:
         offered = headers.get(b"authorization")
         if API_KEY in headers:
             offered = _one_key(offered, headers[API_KEY])

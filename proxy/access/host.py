@@ -1,10 +1,10 @@
 """The name that was asked for: a web page may make its visitor's browser resolve any other name to this machine."""
 
-from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from contract.errors import DO_NOT_RETRY, ApiError
-from proxy.gateway.asgi import Scope
+from proxy.gateway.asgi import Headers, Scope
 
 
 class HostGuard:
@@ -14,7 +14,7 @@ class HostGuard:
         names = frozenset(host.encode() for host in hosts)
         self._is_ours = lru_cache(maxsize=64)(lambda host: _name_of(host) in names)  # most callers send the same few
 
-    def __call__(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    def __call__(self, scope: Scope, headers: Headers) -> None:
         if len(headers) != len(scope["headers"]):
             _refuse_doubles(scope)
         host = headers.get(b"host", b"")
@@ -22,7 +22,7 @@ class HostGuard:
             raise _misdirected(host)
 
 
-_ONCE = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-api-key", b"origin"})
+_ONCE: Final = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-api-key", b"origin"})
 
 
 def _refuse_doubles(scope: Scope) -> None:

@@ -7,16 +7,17 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
+from typing import Final
 
 from contract.keys import NO_LIMITS, KeyLimits
 from proxy.access.allowance import OWN_LIMITS, Allowance, Limits
 from proxy.access.keys import LONGEST, Key, digest_of, split_key
 
-BEARER = b"bearer "
-BEARER_SIZE = 7
-FIRST_ID = "file"
-MOST_PROVED = 10_000
-DIGEST_BYTES = 32
+BEARER: Final = b"bearer "
+BEARER_SIZE: Final = 7
+FIRST_ID: Final = "file"
+MOST_PROVED: Final = 10_000
+DIGEST_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,11 @@
 """The page that asks: a browser tells it, and only our own page may use the interface."""
 
-from collections.abc import Mapping
-
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.paths import is_guarded
-from proxy.gateway.asgi import Scope
+from proxy.gateway.asgi import Headers, Scope
 
 
-def guard_origin(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+def guard_origin(scope: Scope, headers: Headers) -> None:
     """Raises ApiError (403) for a guarded path asked by a page of another host or port."""
     origin = headers.get(b"origin")
     if origin is not None and is_guarded(scope["path"]):

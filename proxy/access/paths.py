@@ -1,9 +1,11 @@
 """Which paths need a key: all but these. What is not named here is guarded, whether it exists or not."""
 
-PUBLIC = frozenset({"/", "/health", "/ready"})
-PUBLIC_FOLDER = "/static/"  # the page's own files
-ADMIN_FOLDER = "/admin/"
-ADMIN = frozenset({"/admin", "/metrics"})
+from typing import Final
+
+PUBLIC: Final = frozenset({"/", "/health", "/ready"})
+PUBLIC_FOLDER: Final = "/static/"  # the page's own files
+ADMIN_FOLDER: Final = "/admin/"
+ADMIN: Final = frozenset({"/admin", "/metrics"})
 
 
 def is_guarded(path: str) -> bool:

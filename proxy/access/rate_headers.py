@@ -6,14 +6,6 @@ from proxy.access.allowance import Allowance
 from proxy.access.bucket import Bucket
 
 
-def _form(kind: bytes) -> bytes:
-    names = (b"x-ratelimit-%b-%b" % (what, kind) for what in (b"limit", b"remaining", b"reset"))
-    return b"%b: %%d\r\n%b: %%d\r\n%b: %%b\r\n" % tuple(names)
-
-
-REQUESTS, TOKENS = _form(b"requests"), _form(b"tokens")
-
-
 def rate_lines(allowances: Sequence[Allowance], now: float) -> bytes:
     """The limits of whoever asks; where a key's and its user's stand, the one of which less is left."""
     if len(allowances) == 1:
@@ -21,8 +13,8 @@ def rate_lines(allowances: Sequence[Allowance], now: float) -> bytes:
     else:
         kinds = zip(*(each.buckets for each in allowances), strict=True)
         requests, tokens = (_tightest(buckets, now) for buckets in kinds)
-    told = _tell(REQUESTS, requests, now) if requests is not None else b""
-    return told + _tell(TOKENS, tokens, now) if tokens is not None else told
+    told = _tell(b"requests", requests, now) if requests is not None else b""
+    return told + _tell(b"tokens", tokens, now) if tokens is not None else told
 
 
 def _tightest(buckets: Iterable[Bucket | None], now: float) -> Bucket | None:
@@ -30,11 +22,19 @@ def _tightest(buckets: Iterable[Bucket | None], now: float) -> Bucket | None:
     return min(limited, key=lambda bucket: bucket.level(now), default=None)
 
 
-def _tell(form: bytes, bucket: Bucket, now: float) -> bytes:
+def _tell(kind: bytes, bucket: Bucket, now: float) -> bytes:
     size, left = bucket.size, bucket.level(now)
     missing = 60_000.0 * (size - left) / size  # milliseconds until it is full again
     reset = (b"%dms" % round(missing) if missing >= 0.5 else b"0s") if missing < 999.5 else duration(missing / 1000)
-    return form % (size, left if left > 0 else 0, reset)
+    remaining = b"%d" % int(left) if left > 0 else b"0"
+    return b"x-ratelimit-limit-%b: %b\r\nx-ratelimit-remaining-%b: %b\r\nx-ratelimit-reset-%b: %b\r\n" % (
+        kind,
+        bucket.told_size,
+        kind,
+        remaining,
+        kind,
+        reset,
+    )
 
 
 def duration(seconds: float) -> bytes:

@@ -1,14 +1,14 @@
 """Limits that all workers hold together: the arithmetic is Allowance's, what is left stands in their shared memory."""
 
 from collections.abc import Collection, Sequence
-from typing import cast
+from typing import Final, cast
 
 from contract.keys import KeyLimits
 from proxy.access.allowance import PAUSE, Allowance, Limits, Refusal
 from proxy.access.limit_table import Buckets, LimitTable
 from proxy.sharing.table import digest_of
 
-CROWDED = "no request at the moment: too many others are busy"
+CROWDED: Final = "no request at the moment: too many others are busy"
 
 
 class SharedAllowance(Allowance):

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from contract.capabilities import ENDPOINT_TYPES, STREAMED
 from contract.catalogue import ModelType
@@ -25,8 +26,8 @@ from proxy.lane import Lane, needs_nothing
 from proxy.router import Route
 from proxy.services import Services
 
-JSON = b"application/json"
-WAIT = b"x-roundhouse-wait"
+JSON: Final = b"application/json"
+WAIT: Final = b"x-roundhouse-wait"
 
 # What an endpoint does to an admitted request's body before it is sent; None, the usual: nothing.
 Prepare = Callable[[Scope, bytes], Awaitable[bytes] | None]

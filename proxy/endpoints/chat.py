@@ -1,5 +1,7 @@
 """Chat completions."""
 
+from typing import Final
+
 from proxy.endpoints._generation import generation_route
 from proxy.endpoints._media import media_step
 from proxy.gateway.media_marks import PARTS_IN_MESSAGES
@@ -7,7 +9,7 @@ from proxy.openapi.rows import json_row
 from proxy.router import Route
 from proxy.services import Services
 
-OPERATIONS = (json_row("/v1/chat/completions", "A chat completion."),)
+OPERATIONS: Final = (json_row("/v1/chat/completions", "A chat completion."),)
 
 
 def routes(services: Services) -> tuple[Route, ...]:

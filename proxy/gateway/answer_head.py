@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Final
 
 DefaultHeaders = list[tuple[bytes, bytes]]  # the server's own: it makes a new list each second
 
@@ -41,4 +42,4 @@ def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return lines
 
 
-_known_lines = lru_cache(maxsize=64)(_lines)  # a tuple is of the headers that are the same each time
+_known_lines: Final = lru_cache(maxsize=64)(_lines)  # a tuple is of the headers that are the same each time

@@ -2,7 +2,7 @@
 
 import asyncio
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxy.gateway.answer import Answer
 
@@ -15,7 +15,9 @@ class Until(IntEnum):
     END = 2
 
 
-HEAD, DATA, END = Until
+HEAD: Final = Until.HEAD
+DATA: Final = Until.DATA
+END: Final = Until.END
 
 
 class Reader(Protocol):

@@ -1,11 +1,13 @@
 """Reading a request's body, bounded in size."""
 
+from typing import Final
+
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.sizes import show_bytes
 from proxy.gateway.asgi import BODY_WHOLE, Receive, Scope, headers_of
 
 # What is unread of the body must not be taken for the next request.
-CLOSE = {"connection": "close", **DO_NOT_RETRY}
+CLOSE: Final = {"connection": "close", **DO_NOT_RETRY}
 
 
 class ClientLeft(Exception):

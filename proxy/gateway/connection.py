@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
+from typing import Final, cast
 
 from proxy.gateway.answer import Answer, AnswerHeads
 from proxy.gateway.asgi import DONE
@@ -12,9 +12,9 @@ from proxy.gateway.outbox import Outbox
 from proxy.gateway.unacknowledged import unacknowledged
 from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeout, NotSent, UpstreamError
 
-JSON = b"application/json"
-JOINED = 64 * 2**10  # bytes of a body up to which one write is faster than two
-BUFFER_LIMIT = 256 * 2**10  # unread bytes of an answer at which the server is made to wait
+JSON: Final = b"application/json"
+JOINED: Final = 64 * 2**10  # bytes of a body up to which one write is faster than two
+BUFFER_LIMIT: Final = 256 * 2**10  # unread bytes of an answer at which the server is made to wait
 
 
 class Connection(asyncio.Protocol):

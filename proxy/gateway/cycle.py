@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxy.gateway.answer_head import lines_of
 from proxy.gateway.asgi import BODY_WHOLE, DONE, REQUEST_ID, START, TELLING, Message, Scope
 from proxy.gateway.sse import MEDIA_TYPE
 
-BODY_WAITING = 256 * 2**10  # bytes of a body that nobody has received yet, at which the caller is made to wait
-JOINED = 64 * 2**10  # up to here one piece is written faster than two
-NO_BODY = frozenset({204, 304})
-CLOSE = (b"connection", b"close")
+BODY_WAITING: Final = 256 * 2**10  # bytes of a body that nobody has received yet, at which the caller is made to wait
+JOINED: Final = 64 * 2**10  # up to here one piece is written faster than two
+NO_BODY: Final = frozenset({204, 304})
+CLOSE: Final = (b"connection", b"close")
 
 Headers = Sequence[tuple[bytes, bytes]]
 

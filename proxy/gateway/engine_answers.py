@@ -6,6 +6,7 @@ A failed answer becomes an ApiError of origin engine: 4xx keep their status, for
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -13,12 +14,12 @@ from contract.errors import DO_NOT_RETRY, ApiError, Origin
 from contract.usage import Usage
 from proxy.gateway.usage_report import usage_of
 
-MESSAGE_LIMIT = 2000
+MESSAGE_LIMIT: Final = 2000
 
-NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
-JSON = b"application/json"
-_SPENT: Mapping[bytes, bytes] = MappingProxyType({b"x-should-retry": b"false"})
-_DECODER = msgspec.json.Decoder()
+NO_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
+JSON: Final = b"application/json"
+_SPENT: Final[Mapping[bytes, bytes]] = MappingProxyType({b"x-should-retry": b"false"})
+_DECODER: Final = msgspec.json.Decoder()
 
 
 def require_json(content_type: bytes, body: bytes) -> Usage | None:

@@ -1,6 +1,7 @@
 """Passing a stream of events on: each as it comes, and none in halves."""
 
 from time import perf_counter
+from typing import Final
 
 from proxy.gateway import engine_answers, sse
 from proxy.gateway.asgi import BODY, Send
@@ -10,8 +11,8 @@ from proxy.gateway.limits import ForwardLimits
 from proxy.gateway.tally import Tally
 from proxy.gateway.upstream_errors import AnswerInvalid, AnswerLost, AnswerTimeout
 
-_DONE = b"data: [DONE]\n\n"
-_ERROR = b'{"error"'
+_DONE: Final = b"data: [DONE]\n\n"
+_ERROR: Final = b'{"error"'
 
 
 class EventRelay:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from proxy.gateway import engine_answers, engine_errors
 from proxy.gateway.asgi import BODY, Send, respond_json
@@ -25,9 +25,9 @@ from proxy.gateway.upstream_errors import AnswerLost, NotSent, UpstreamError
 T = TypeVar("T")
 Use = Callable[[Connection, Tally], Awaitable[T]]
 
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 0.5
-CAUSE_SECONDS = 1.0  # an engine is dead at once; the manager needs a moment to say of what
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 0.5
+CAUSE_SECONDS: Final = 1.0  # an engine is dead at once; the manager needs a moment to say of what
 
 
 def judge(answer: Connection, body: bytes, tally: Tally) -> None:

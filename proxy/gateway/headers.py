@@ -8,17 +8,18 @@ import os
 import re
 from collections.abc import Mapping
 from itertools import count
+from typing import Final
 
 from contract.errors import ApiError
 
-TRACE = b"traceparent"
+TRACE: Final = b"traceparent"
 
-_SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
-_TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
-_BOUNDARIES = re.compile(rb";\s*boundary\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]*))", re.IGNORECASE)
-_SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{0,9})?")
-_SANE_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+_TRACE: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_UNSAFE: Final = re.compile(rb"[\x00-\x20\x7f]")
+_BOUNDARIES: Final = re.compile(rb";\s*boundary\s*=\s*(?:\"([^\"]*)\"|([^\s;\"]*))", re.IGNORECASE)
+_SECONDS: Final = re.compile(rb"[0-9]{1,9}(\.[0-9]{0,9})?")
+_SANE_BOUNDARY: Final = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046
 
 
 class RequestIds:

@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
+from typing import Final
 
 from proxy.gateway import sse
 from proxy.gateway.asgi import BODY, START, Send
 
-STREAM_HEADERS = ((b"content-type", sse.MEDIA_TYPE), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+STREAM_HEADERS: Final = (
+    (b"content-type", sse.MEDIA_TYPE),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
 
 
 class Heartbeat:

@@ -1,6 +1,7 @@
 """`keep_alive` and `ttl` of a request's body: for the manager to know, and no business of the engine's."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -8,9 +9,9 @@ from contract.errors import ApiError
 from contract.keep import parse_keep, parse_ttl
 from proxy.gateway.peeked import Peeked
 
-KEEP_FIELDS = ("keep_alive", "ttl")
+KEEP_FIELDS: Final = ("keep_alive", "ttl")
 
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def has_keep_fields(peeked: Peeked) -> bool:

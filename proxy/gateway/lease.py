@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from contract.errors import ApiError
 from contract.lease import Drain, Failed, Heartbeat, LeaseEvent, Ready
@@ -21,10 +22,10 @@ from proxy.gateway.upstream import Address
 
 OpenStream = Callable[[str], AbstractAsyncContextManager[AsyncIterator[LeaseEvent]]]
 
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 0.5  # for so long, too, a manager that is back cannot take an old address away
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 0.5  # for so long, too, a manager that is back cannot take an old address away
 
-_logger = logging.getLogger("roundhouse.proxy")
+_logger: Final = logging.getLogger("roundhouse.proxy")
 
 
 class Lease:
@@ -171,10 +172,9 @@ class Lease:
         raise ManagerAbsent("the manager closed the lease's stream")
 
     def _admit(self, event: Ready) -> None:
-        address = _address(event.endpoint)
+        self.address = address = _address(event.endpoint)
         if self.cause.done():
             self.cause = self.loop.create_future()
-        self.address = address
         self.progress.follow(event)
         self._roster.admit(address)
 

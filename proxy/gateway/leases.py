@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from types import TracebackType
+from typing import Final
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.gateway import lease_errors
@@ -13,7 +14,7 @@ from proxy.gateway.lease import Lease, OpenStream
 from proxy.gateway.limits import LeaseLimits
 from proxy.gateway.upstream import Address
 
-ASK_SECONDS = 1.0  # the manager says within this how a model stands; a ready one takes it a few milliseconds
+ASK_SECONDS: Final = 1.0  # the manager says within this how a model stands; a ready one takes it a few milliseconds
 
 
 class Leases:

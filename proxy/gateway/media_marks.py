@@ -4,13 +4,14 @@ A name may be written with escapes (`image\\u005furl`). No encoder escapes lette
 """
 
 import re
+from typing import Final
 
-PARTS_IN_MESSAGES = 2  # a part stands in a list, which stands in the list of messages
-PARTS_ANYWHERE = 1
+PARTS_IN_MESSAGES: Final = 2  # a part stands in a list, which stands in the list of messages
+PARTS_ANYWHERE: Final = 1
 
-_MARKS = (b'_url"', b'_audio"')
-_ANTHROPIC_MARK = b'"source"'
-_ESCAPED_LETTER = re.compile(rb"\\u00(?:[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])")
+_MARKS: Final = (b'_url"', b'_audio"')
+_ANTHROPIC_MARK: Final = b'"source"'
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00(?:[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])")
 
 
 def holds_media(body: bytes, least_lists: int = PARTS_ANYWHERE, *, anthropic: bool = False) -> bool:

@@ -6,9 +6,10 @@ other, the writes of a turn wake each receiver once: while it works on the first
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
-SMALL = 16 * 2**10  # bytes; what is larger takes longer than waking somebody, and is not to pile up here
-MOST = 64  # writes that gather: who never lets the loop go on is to feel that nobody reads
+SMALL: Final = 16 * 2**10  # bytes; what is larger takes longer than waking somebody, and is not to pile up here
+MOST: Final = 64  # writes that gather: who never lets the loop go on is to feel that nobody reads
 
 Write = Callable[[bytes], None]
 

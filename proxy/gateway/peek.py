@@ -6,19 +6,20 @@ are the engine's to judge.
 """
 
 import re
+from typing import Final
 
 import msgspec
 
 from contract.errors import ApiError
 from proxy.gateway.peeked import DENIED, Peeked
 
-DEPTH_LIMIT = 64
+DEPTH_LIMIT: Final = 64
 
-_BUT_BRACKETS_AND_QUOTES = bytes(set(range(256)) - set(b'[]{}"'))
-_ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
-_FIELD = re.compile(r"at `\$\.([A-Za-z_]+)")
+_BUT_BRACKETS_AND_QUOTES: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_ALL_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_FIELD: Final = re.compile(r"at `\$\.([A-Za-z_]+)")
 
-_DECODER = msgspec.json.Decoder(Peeked)
+_DECODER: Final = msgspec.json.Decoder(Peeked)
 
 
 def peek(body: bytes) -> Peeked:

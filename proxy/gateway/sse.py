@@ -1,13 +1,14 @@
 """Server-sent events as bytes: comments, and where one event ends."""
 
 import re
+from typing import Final
 
-MEDIA_TYPE = b"text/event-stream"
+MEDIA_TYPE: Final = b"text/event-stream"
 
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
-_SEAM = 3  # bytes of what is held that may belong to an event's end
-_BREAKS = re.compile(r"[\r\n]+")
-_ERROR_EVENT = re.compile(rb'(?:\A|\n)data: ?(\{"error".*)')
+_EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n")
+_SEAM: Final = 3  # bytes of what is held that may belong to an event's end
+_BREAKS: Final = re.compile(r"[\r\n]+")
+_ERROR_EVENT: Final = re.compile(rb'(?:\A|\n)data: ?(\{"error".*)')
 
 
 def comment(text: str) -> bytes:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import Final
 
 from contract.usage import Usage
 from proxy.gateway.usage_report import USAGE_MARK, greater, read_events
 
-NONE = Usage()
+NONE: Final = Usage()
 
 
 class Tally:

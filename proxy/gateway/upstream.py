@@ -3,9 +3,10 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
+from typing import Final
 from urllib.parse import urlsplit
 
 from proxy.gateway.answer import AnswerHeads
@@ -14,16 +15,24 @@ from proxy.gateway.connection import Connection
 from proxy.gateway.outbox import Outbox
 from proxy.gateway.upstream_errors import NotSent
 
-HALF_OPEN_SECONDS = 15  # unacknowledged for so long, and the kernel calls a connection dead
+HALF_OPEN_SECONDS: Final = 15  # unacknowledged for so long, and the kernel calls a connection dead
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens. `near`: the host is an IP address on a network of ours; no gateway is asked for it."""
+    """Where a server listens. `near`: the host is an IP address on a network of ours; no gateway is asked for it.
+
+    authority: the value of a request's Host header
+    """
 
     host: str
     port: int
     near: bool = False
+    authority: bytes = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        object.__setattr__(self, "authority", f"{host}:{self.port}".encode())
 
     @classmethod
     def parse(cls, url: str, *, near: bool = False) -> "Address":
@@ -32,12 +41,6 @@ class Address:
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"not an http address: {url!r}")
         return cls(parts.hostname, parts.port or 80, near)
-
-    @cached_property
-    def authority(self) -> bytes:
-        """The value of a request's Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}".encode()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ vLLM and OpenAI say it of chats and completions in an event of its own, and only
 """
 
 import re
+from typing import Final
 
 import msgspec
 
@@ -11,19 +12,19 @@ from contract.usage import Usage
 from proxy.gateway.peeked import UNSAID, Peeked
 from proxy.gateway.usage_told import Answer, Counts, Inner, Options
 
-MOST = 10**12  # of an engine's word: what is more is none
+MOST: Final = 10**12  # of an engine's word: what is more is none
 
-USAGE_MARK = b'"usage"'
-ASKED_FOR = frozenset({"/v1/chat/completions", "/v1/completions"})  # where a stream says it only if asked to
+USAGE_MARK: Final = b'"usage"'
+ASKED_FOR: Final = frozenset({"/v1/chat/completions", "/v1/completions"})  # where a stream says it only if asked to
 
-_WISH = b'"stream_options":{"include_usage":true},'
-_EVENT = re.compile(rb".*?\r?\n\r?\n", re.DOTALL)
-_DATA = re.compile(rb"(?:\A|\n)data: ?(\{.*)")
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ANSWER = msgspec.json.Decoder(Answer)
-_USAGE_ALONE = msgspec.json.Decoder(Inner)
-_SKIM = msgspec.json.Decoder(msgspec.Raw)
-_OPTIONS = msgspec.json.Decoder(Options)
+_WISH: Final = b'"stream_options":{"include_usage":true},'
+_EVENT: Final = re.compile(rb".*?\r?\n\r?\n", re.DOTALL)
+_DATA: Final = re.compile(rb"(?:\A|\n)data: ?(\{.*)")
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANSWER: Final = msgspec.json.Decoder(Answer)
+_USAGE_ALONE: Final = msgspec.json.Decoder(Inner)
+_SKIM: Final = msgspec.json.Decoder(msgspec.Raw)
+_OPTIONS: Final = msgspec.json.Decoder(Options)
 
 
 def usage_of(document: bytes) -> Usage | None:

@@ -5,14 +5,14 @@ that no mistake of ours lets the numbers grow without end; what is past them cou
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from contract.prometheus import Histogram
 from proxy.metrics.conventions import DURATION, FIRST_TOKEN, PER_TOKEN, TOKENS
 
-SERIES_LIMIT = 300  # each is a hundred lines: more would keep the loop busy for long at each scrape
-COUNTS_LIMIT = 1000
-OTHER = "other"
+SERIES_LIMIT: Final = 300  # each is a hundred lines: more would keep the loop busy for long at each scrape
+COUNTS_LIMIT: Final = 1000
+OTHER: Final = "other"
 
 
 class Tokens(Protocol):
