@@ -9,6 +9,7 @@ from contract.keys import KeyLimits
 from contract.usage import Usage
 from proxy.access.admission import TICKET, key_of, may_see, owner_of
 from proxy.access.bucket import Bucket
+from proxy.access.gate import ADMITTED
 from proxy.access.guard import GRANT
 from proxy.access.keyring import Grant
 from proxy.access.keys import Key
@@ -34,6 +35,16 @@ def test_who_needs_no_key_is_admitted_to_everything_and_nothing_is_counted() -> 
         ticket.settle(SPENT)
         ticket.outlive().settle(SPENT)
     assert book.tear_off() == []
+
+
+def test_who_was_admitted_before_keeps_that_ticket_for_once_and_is_charged_for_once() -> None:
+    access, grant, _ = access_of(KeyLimits(requests_per_minute=6), Clock())
+    ticket = admit(access, grant)
+    scope: dict[str, object] = {GRANT: grant, ADMITTED: ticket}
+    assert access.admit(scope, "small", lambda: SPENT) is ticket
+    assert told(grant)["x-ratelimit-remaining-requests"] == "5"
+    assert access.admit(scope, "small", lambda: SPENT) is not ticket
+    assert told(grant)["x-ratelimit-remaining-requests"] == "4"
 
 
 def test_what_goes_on_after_its_request_is_settled_once_and_by_the_ticket_that_outlives_it() -> None:
