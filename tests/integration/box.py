@@ -13,6 +13,7 @@ import httpx
 from docker.models.containers import Container
 
 from tests.integration.stack import Stack, eventually, running
+from tests.integration.tiny import clear_away
 
 Entries = dict[str, dict[str, Any]]
 
@@ -133,8 +134,8 @@ def containers_of_others(name: str) -> Iterator[list[str]]:
     """The ids of two that run: one without labels, one of another instance. Nobody may touch them."""
     client = docker.from_env()
     labels = {"roundhouse.instance": f"{name}-other", "roundhouse.model": "other"}
-    for left in client.containers.list(all=True, filters={"name": f"^{name}-others-"}):
-        left.remove(force=True)  # by a run that was cut off
+    for number in range(2):
+        clear_away(f"{name}-others-{number}")
     made = [
         client.containers.run(
             "roundhouse:0.1.0",

@@ -12,7 +12,7 @@ from testcontainers.core.container import DockerContainer
 
 from manager.specification import EngineError, EngineSpec, Exit
 from tests.integration.stack import ROOT
-from tests.integration.tiny import CONTAINER, IMAGE, SPEC, inspect, runtime_in, serves
+from tests.integration.tiny import CONTAINER, IMAGE, SPEC, clear_away, inspect, runtime_in, serves
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker, pytest.mark.timeout(180)]
 
@@ -127,6 +127,7 @@ async def test_another_manager_finds_the_engine_by_its_labels(tmp_path: Path) ->
 def made_by_others() -> Iterator[str]:
     """A container that a setup made earlier, of the same image, and stopped."""
     name = "rhtest-made-by-others"
+    clear_away(name)
     container = (
         DockerContainer(IMAGE)
         .with_name(name)

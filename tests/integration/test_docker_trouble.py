@@ -15,7 +15,7 @@ import pytest
 from manager.runtimes.docker_api import Patience
 from manager.specification import DeviceKind, EngineError, EngineSpec, Exit, Placement
 from tests.fakes.docker_relay import DockerRelay, Fault
-from tests.integration.tiny import CONTAINER, IMAGE, SPEC, inspect, ours, runtime_in, serves
+from tests.integration.tiny import CONTAINER, IMAGE, SPEC, clear_away, inspect, ours, runtime_in, serves
 
 pytestmark = [
     pytest.mark.anyio,
@@ -46,6 +46,7 @@ def relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerRel
 @pytest.fixture
 def foreign() -> Iterator[str]:
     """A container that is none of ours, and runs."""
+    clear_away(FOREIGN)
     container = docker.from_env().containers.run(
         IMAGE, ["-c", "import time; time.sleep(600)"], entrypoint=["python3"], name=FOREIGN, detach=True, init=True
     )
@@ -213,6 +214,7 @@ async def test_a_port_that_somebody_else_has_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
         ports = {"8000/tcp": ("127.0.0.1", port)}
+        clear_away(FOREIGN)
         published = docker.from_env().containers.create(IMAGE, "true", name=FOREIGN, ports=ports)
         spec = EngineSpec(model="m", engine="vllm", container=FOREIGN, port=8000, external=True)
         try:

@@ -19,7 +19,7 @@ from manager.runtimes.docker_api import USUAL_PATIENCE, DockerApi
 from manager.runtimes.docker_engines import DockerEngines
 from tests.integration.box import Box, box_in, mock
 from tests.integration.stack import ROOT, eventually
-from tests.integration.tiny import CONTAINER, IMAGE, INSTANCE, SPEC, inspect, runtime_in, serves
+from tests.integration.tiny import CONTAINER, IMAGE, INSTANCE, SPEC, clear_away, inspect, runtime_in, serves
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(120)]
 
@@ -198,6 +198,8 @@ def container(name: str, network: str, role: str) -> Iterator[Container]:
 
 @pytest.fixture(scope="module")
 def siblings() -> Iterator[Siblings]:
+    for left in ("manager", "proxy", "control"):
+        clear_away(f"{INSTANCE}-{left}")
     control = docker.from_env().networks.create(f"{INSTANCE}-control", internal=True)
     with ExitStack() as stack:
         stack.callback(lambda: docker.from_env().volumes.get(HUB).remove())

@@ -64,6 +64,15 @@ def inspect(name: str = CONTAINER) -> Container:
     return docker.from_env().containers.get(name)
 
 
+def clear_away(name: str) -> None:
+    """A container or network that a test makes by a fixed name, and that a run which was cut off has left behind."""
+    client = docker.from_env()
+    for left in client.containers.list(all=True, filters={"name": f"^/{name}$"}):
+        left.remove(force=True)
+    for network in client.networks.list(filters={"name": f"^{name}$"}):
+        network.remove()
+
+
 def ours() -> list[str]:
     """The names of all containers of this instance, running or not, and of its networks."""
     client = docker.from_env()

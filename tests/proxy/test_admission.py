@@ -42,6 +42,7 @@ def test_who_was_admitted_before_keeps_that_ticket_for_once_and_is_charged_for_o
     ticket = admit(access, grant)
     scope: dict[str, object] = {GRANT: grant, ADMITTED: ticket}
     assert access.admit(scope, "small", lambda: SPENT) is ticket
+    assert told(grant)["x-ratelimit-limit-requests"] == "6"
     assert told(grant)["x-ratelimit-remaining-requests"] == "5"
     assert access.admit(scope, "small", lambda: SPENT) is not ticket
     assert told(grant)["x-ratelimit-remaining-requests"] == "4"
