@@ -159,7 +159,7 @@ class Flight:
             self._let_go()
 
     async def _explained(self) -> BaseException:
-        failure = self._failure
+        failure, self._failure = self._failure, None  # whose traceback will hold this object
         if isinstance(failure, AnswerLost):
             return engine_errors.died(await self._lease.cause_within(CAUSE_SECONDS))
         if isinstance(failure, UpstreamError):
@@ -174,4 +174,4 @@ class Flight:
 
 async def unwind(scope: Scope, _receive: Receive, _send: Send) -> None:
     """The application of a request whose flight failed."""
-    await scope[FLIGHT].unwind()
+    await scope.pop(FLIGHT).unwind()

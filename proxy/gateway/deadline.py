@@ -36,6 +36,7 @@ class Deadline:
     def close(self) -> None:
         """Never expire again, and keep nothing alive."""
         self._at = None
+        self._expired = _never
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -53,3 +54,7 @@ class Deadline:
             return
         self._at = None
         self._expired()
+
+
+def _never() -> None:
+    """What a closed deadline calls: its owner's method would keep the owner, who keeps the deadline."""

@@ -6,13 +6,14 @@
 
 import asyncio
 from abc import abstractmethod
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import httptools
 
 from contract.errors import ApiError
 from proxy.gateway import protocol_errors
 from proxy.gateway.asgi import BODY_WHOLE, HEADERS, RawHeaders, Scope
+from proxy.gateway.body_reader import NOBODY, BodyReader
 from proxy.gateway.deadline import Deadline
 from proxy.gateway.known_heads import LENGTH, Cut, KnownHeads, RecentHead
 from proxy.gateway.limits import ConnectionLimits
@@ -26,16 +27,6 @@ class HeadRefused(Exception):
     """Raised into the parser, which stops there."""
 
 
-class BodyReader(Protocol):
-    """A request, to which its body is fed."""
-
-    keep_alive: bool
-
-    def feed(self, data: bytes) -> None: ...
-
-    def end(self) -> None: ...
-
-
 class RequestReader(asyncio.Protocol):
     """Its heir is told of each request (`begin`), and of what ends the connection (`late`, `refuse`)."""
 
@@ -47,7 +38,7 @@ class RequestReader(asyncio.Protocol):
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what came before it has its answer
         self._read_deadline = Deadline(loop, self._late)
         self._phase: Phase = IDLE
-        self._request: BodyReader  # whose body comes
+        self._request: BodyReader = NOBODY  # whose body comes
         self._scope: Scope = {}
         self._refusal: ApiError | None = None
         self._url = b""
@@ -81,6 +72,7 @@ class RequestReader(asyncio.Protocol):
         self._read_deadline.close()
         self._phase = OVER
         self._parser = None  # which holds this object
+        self._request = NOBODY
 
     def data_received(self, data: bytes) -> None:
         if self._half:

@@ -1,8 +1,11 @@
 """A caller that leaves stops its engine within a second, in whatever window, and never the load."""
 
 import asyncio
+import gc
 import socket
 import time
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,10 @@ async def leave(w: World, body: bytes, *, after: bytes = b"") -> float:
 def head_of(body: bytes) -> bytes:
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     return head + b"content-length: %d\r\n\r\n" % len(body)
+
+
+CHAT_BODY = b'{"model":"small","fake":{"tokens":1}}'
+CHAT = head_of(CHAT_BODY) + CHAT_BODY
 
 
 async def assert_stopped(w: World, left: float) -> None:
@@ -107,3 +114,52 @@ async def test_a_hundred_that_come_and_go_leave_nothing_behind(tmp_path: Path) -
         await until(lambda: "0 in flight, 0 waiting" in repr(w.proxy.leases))
         await until(lambda: len(w.engine.seen.aborts) == 100)
         assert repr(w.proxy.pool).startswith("<Pool 2 busy")  # the lease and the events
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """What holds itself in a circle waits for the collector: memory would grow with connections, in steps."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("request_", [b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", CHAT], ids=["health", "chat"])
+async def test_a_connection_that_has_ended_is_held_by_nobody(
+    tmp_path: Path, without_collector: None, request_: bytes, count: int
+) -> None:
+    async with world(tmp_path) as w:
+        reader, writer = await asyncio.open_connection("127.0.0.1", w.port)
+        for _ in range(count):
+            await answered(reader, writer, request_)
+        (connection,) = (weakref.ref(each) for each in w.server.server_state.connections)
+        writer.close()
+        await until(lambda: connection() is None)
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["first", "after another"])
+@pytest.mark.parametrize("stream", [b"false", b"true"], ids=["plain", "stream"])
+async def test_a_connection_that_ends_in_the_middle_of_an_answer_is_held_by_nobody(
+    tmp_path: Path, without_collector: None, stream: bytes, before: int
+) -> None:
+    body = b'{"model":"small","stream":%b,"fake":{"hang_after":0}}' % stream
+    async with world(tmp_path) as w:
+        reader, writer = await asyncio.open_connection("127.0.0.1", w.port)
+        for _ in range(before):
+            await answered(reader, writer, CHAT)
+        w.engine.seen.arrived.clear()
+        writer.write(head_of(body) + body)
+        async with asyncio.timeout(PATIENCE):
+            await w.engine.seen.arrived.wait()
+        (connection,) = (weakref.ref(each) for each in w.server.server_state.connections)
+        writer.close()
+        await until(lambda: connection() is None)
