@@ -22,7 +22,7 @@ class Plan:
     stream_seconds: int = 6
     first_bytes: int = 100
     growth_requests: int = 200_000
-    beside_rounds: int = 3
+    beside_rounds: int = 5
     beside_seconds: int = 8
     parts: tuple[str, ...] = PARTS
     peers: tuple[Peer, ...] = CATALOGUE

@@ -36,8 +36,8 @@ class Subject:
     is_slow: bool = False
 
     def ask(self, body: bytes) -> tuple[int, bytes]:
-        """One request on a connection of its own -> status and answer; 0 where nobody listens."""
-        return _post(self.base_url + PATH, self.key, body)
+        """As `post_chat`."""
+        return post_chat(self.base_url, self.key, body)
 
     def answers(self) -> bool:
         """Whether the engine's answer comes through."""
@@ -130,6 +130,11 @@ def _stored_key(first: Subject) -> str:
         raise RuntimeError(f"no key was made: {body.decode()}")
     key: str = json.loads(body)["key"]
     return key
+
+
+def post_chat(base_url: str, key: str, body: bytes) -> tuple[int, bytes]:
+    """A chat request on a connection of its own -> status and answer; 0 where nobody listens."""
+    return _post(base_url + PATH, key, body)
 
 
 def _post(url: str, key: str, body: bytes) -> tuple[int, bytes]:
