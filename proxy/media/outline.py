@@ -4,10 +4,11 @@ A picture is megabytes in which JSON has nothing to say, and a step over all of 
 """
 
 import asyncio
+import io
 import re
 import secrets
 import string
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 Pieces = Sequence[bytes | memoryview]  # of one long text, in their order
 
@@ -60,12 +61,20 @@ class Outline:
         """The outline written anew -> the body, with all that was left out."""
         if not self._runs:
             return document
-        await asyncio.sleep(0)
         standin = re.compile(self._standin.pattern.encode())
-        parts: list[bytes | memoryview] = []
+        whole = io.BytesIO()  # which grows in place: to join megabytes is a step too long
         for number, part in enumerate(standin.split(document)):
-            parts += self._runs[int(part)] if number % 2 else (part,)
-        return b"".join(parts)
+            for step in _steps(self._runs[int(part)] if number % 2 else (part,)):
+                await asyncio.sleep(0)
+                whole.write(step)
+        return whole.getvalue()
+
+
+def _steps(pieces: Pieces) -> Iterator[memoryview]:
+    """The pieces, in steps of STEP at most."""
+    for piece in pieces:
+        view = memoryview(piece)
+        yield from (view[start : start + STEP] for start in range(0, len(view), STEP))
 
 
 async def _runs_of(body: bytes) -> AsyncIterator[tuple[int, int]]:
