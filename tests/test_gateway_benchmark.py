@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from benchmarks.gateway.__main__ import plan_of
 from benchmarks.gateway.engine import EngineConnection
 from benchmarks.gateway.figures import Goal, percentile, table
+from benchmarks.gateway.machine import Watch, awake
 from benchmarks.gateway.pacing import Pacing, added_gaps, middle
 from benchmarks.gateway.part_memory import Sample
 from benchmarks.gateway.part_memory import part as memory_part
@@ -152,3 +154,22 @@ async def test_the_client_sees_every_delta_of_the_engine_once_and_in_its_turn() 
     assert all(0 < each < 10 for each in seconds)
     assert all(each.is_in_order(SINGLE_DELTAS) for each in streams)
     assert Pacing.of(streams, SINGLE_DELTAS).spoilt == 0
+
+
+def test_cores_are_kept_awake_by_a_tolerated_latency_of_nothing_and_only_where_one_may(tmp_path: Path) -> None:
+    latency = tmp_path / "cpu_dma_latency"
+    with awake(latency) as is_awake:
+        assert not is_awake
+        assert not latency.exists()
+    latency.touch()
+    with awake(latency) as is_awake:
+        assert is_awake
+        assert latency.read_bytes() == bytes(4)
+
+
+def test_how_quiet_the_machine_was_is_told_with_the_figures() -> None:
+    watch = Watch()
+    told = str(watch)
+    assert "processes of others wanted a core" in told
+    assert "% of the cores' time to other machines" in told
+    assert watch.seconds >= 0

@@ -5,7 +5,9 @@
 On two cores, in one run, rounds interleaved, medians: whole answers (requests per second, CPU per request, latency),
 streams (first byte, pace of many), memory over 200,000 requests, and streams beside large bodies and slow readers.
 Linux. Roundhouse is compiled as in its image, in a copy under `.engines/compiled`, for which a C compiler is needed.
-Peers install themselves under `.engines/peers`; nginx and wrk come from the system's packages. A whole run writes its
+Where one may (root), cores with nothing to do poll while it measures, so that the host of a virtual machine does not
+decide when a core wakes; the report says which it was, and how much of the cores' time the host gave away. Peers
+install themselves under `.engines/peers`; nginx and wrk come from the system's packages. A whole run writes its
 section of benchmarks/RESULTS.md and docs/gateway.svg; a part of one only prints. Exit status 1 where a figure misses
 its goal.
 """
@@ -15,7 +17,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from benchmarks.gateway import part_beside, part_memory, part_requests, part_str
 from benchmarks.gateway.compiled import compile_proxy
 from benchmarks.gateway.figures import Part
 from benchmarks.gateway.install import install
-from benchmarks.gateway.machine import Cores, describe, others_load, two_cores
+from benchmarks.gateway.machine import Cores, Watch, awake, describe, two_cores
 from benchmarks.gateway.peers import CATALOGUE
 from benchmarks.gateway.plan import PARTS, QUICK, Plan
 from benchmarks.gateway.report import PLOT, RESULTS, Occasion, plot, section, write
@@ -38,15 +39,16 @@ def main() -> int:
     plan, cores = plan_of(options), two_cores()
     install(plan.peers)
     compile_proxy()
-    load, began = others_load(), time.monotonic()
+    watch = Watch()
     for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell had it ignored, as in the background
         signal.signal(number, _stop)
     os.sched_setaffinity(0, {cores.load})  # with it the load generators, which are its children
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, awake() as is_awake:
         parts, picture = measure(plan, cores, Path(folder))
-    minutes = (time.monotonic() - began) / 60
     command = " ".join(("python -m benchmarks.gateway", *sys.argv[1:]))
-    told = section(parts, Occasion(command, f"{datetime.now(UTC):%Y-%m-%d}", describe(), minutes, load))
+    date, minutes = f"{datetime.now(UTC):%Y-%m-%d}", watch.seconds / 60
+    occasion = Occasion(command, date, describe(), minutes, str(watch), is_awake)
+    told = section(parts, occasion)
     print(f"\n{told}")
     if plan.is_whole or options.write:
         write(RESULTS, told)

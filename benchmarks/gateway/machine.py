@@ -2,12 +2,16 @@
 
 import os
 import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 GIBIBYTE = 2**30
+LATENCY = Path("/dev/cpu_dma_latency")
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,39 @@ def describe() -> str:
     return f"{system.sysname} on {system.machine}, {processor}, {cores}; Python {python}"
 
 
-def others_load() -> float:
-    """Processes that ran or waited for a core within the last minute: how quiet the machine is."""
-    return os.getloadavg()[0]
+class Watch:
+    """How quiet the machine was: others' processes that wanted a core within the minute before, and what its host gave
+    to other machines since."""
+
+    def __init__(self) -> None:
+        self._load, self._stolen, self._began = os.getloadavg()[0], psutil.cpu_times().steal, time.monotonic()
+
+    def __str__(self) -> str:
+        share = (psutil.cpu_times().steal - self._stolen) / self.seconds / (os.cpu_count() or 1)
+        return (
+            f"before it began, {self._load:.1f} processes of others wanted a core; meanwhile, the host gave "
+            f"{share:.1%} of the cores' time to other machines"
+        )
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+
+@contextmanager
+def awake(latency: Path = LATENCY) -> Iterator[bool]:
+    """While it lasts, a core with nothing to do polls rather than sleeps; yields whether that could be had.
+
+    A virtual core that sleeps is woken when its host comes to it: milliseconds where the host is busy, and nobody's
+    doing that is measured here. The way is cyclictest's: zero microseconds in the kernel's file of latencies that are
+    tolerated, for as long as it is open; root may.
+    """
+    if not os.access(latency, os.W_OK):
+        yield False
+        return
+    with latency.open("wb", buffering=0) as tolerated:
+        tolerated.write(bytes(4))
+        yield True
 
 
 def _processor(cpuinfo: str) -> str:

@@ -20,18 +20,23 @@ GOAL_HEADS = ("goal", "figure", "bound", "")
 
 @dataclass(frozen=True)
 class Occasion:
-    """When, where and by which command."""
+    """When, where, by which command, and how quiet it was there.
+
+    quiet: what was known of that, in words
+    is_awake: cores with nothing to do polled
+    """
 
     command: str
     date: str
     machine: str
     minutes: float
-    load: float
+    quiet: str
+    is_awake: bool
 
     def __str__(self) -> str:
         return (
-            f"`{self.command}`, {self.date}, {self.minutes:.0f} minutes. {self.machine}; before it began, "
-            f"{self.load:.1f} processes of others wanted a core."
+            f"`{self.command}`, {self.date}, {self.minutes:.0f} minutes. {self.machine}; {self.quiet}. "
+            f"Cores with nothing to do {'polled' if self.is_awake else 'slept'}."
         )
 
 
