@@ -11,6 +11,7 @@ from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.admission import owner_of
 from proxy.artifacts.facts import Entry
 from proxy.artifacts.pictures import FILES, Asked, once
+from proxy.endpoints._again import cannot, deleted
 from proxy.endpoints._artifact_view import Addresses
 from proxy.endpoints._generation import JSON, Dispatch
 from proxy.endpoints._video_fields import Reference, VideoWish
@@ -20,8 +21,6 @@ from proxy.gateway.asgi import COSTLY, MODEL, Message, Scope, Send, respond_json
 from proxy.gateway.headers import form_type
 from proxy.gateway.peek import peek
 from proxy.gateway.peeked import Peeked
-from proxy.jobs.artifact_keeper import FILE_NOT_FOUND
-from proxy.jobs.job import Job
 from proxy.services import Services
 
 PATHS = ("/v1/images/generations", "/v1/images/edits", "/v1/images/variations")
@@ -42,13 +41,13 @@ class Reproduction:
         owner = owner_of(scope)
         original = await self._store.get(owner, artifact_id)
         if original.request is None or original.model is None:
-            raise _cannot("only what was made here is made again, where its request was remembered")
+            raise cannot("only what was made here is made again, where its request was remembered")
         if original.endpoint == VIDEOS:
             await self._clip(scope, send, original)
             return
         dispatch = self._dispatches.get(original.endpoint or "")
         if dispatch is None:
-            raise _cannot("only pictures and clips are made again")
+            raise cannot("only pictures and clips are made again")
         await self._store.require_room(owner)
         files = original.request.get(FILES, [])
         fields = {"model": original.model, **once(original.request, original.seed)}
@@ -74,17 +73,8 @@ class Reproduction:
         seed = {} if original.seed is None else {"seed": original.seed}
         picture = Reference(artifact=original.parents[0]) if original.parents else None
         wish = VideoWish(original.model, {**(original.request or {}), **seed}, picture)
-        job = await self._job(scope, wish)
+        job = (await self._intake.create_again(scope, wish)).job
         await respond_json(send, 202, Reproducing(original=original.id, job=job.id).model_dump_json().encode())
-
-    async def _job(self, scope: Scope, wish: VideoWish) -> Job:
-        """The job that makes a clip again, of a picture that nobody but us has named."""
-        try:
-            return (await self._intake.create(scope, wish)).job
-        except ApiError as error:
-            if error.code != FILE_NOT_FOUND or wish.reference is None:
-                raise
-            raise _deleted(str(wish.reference.artifact)) from error
 
     async def _request(
         self, owner: str, fields: dict[str, Any], files: list[dict[str, str]]
@@ -106,7 +96,7 @@ class Reproduction:
         except ApiError as error:
             if error.status != 404:
                 raise
-            raise _deleted(artifact_id) from error
+            raise deleted(artifact_id) from error
 
 
 class Collected:
@@ -127,11 +117,3 @@ def _part(boundary: bytes, name: str, more: str, value: bytes) -> bytes:
 
 def _text(value: object) -> bytes:
     return (value if isinstance(value, str) else msgspec.json.encode(value).decode()).encode()
-
-
-def _deleted(artifact_id: str) -> ApiError:
-    return _cannot(f"the picture that it was made from, {artifact_id}, was deleted")
-
-
-def _cannot(why: str) -> ApiError:
-    return ApiError(409, "not_reproducible", f"This cannot be made again: {why}.", headers=DO_NOT_RETRY)

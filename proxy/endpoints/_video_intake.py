@@ -13,6 +13,7 @@ from contract.errors import DO_NOT_RETRY, ApiError
 from proxy.access.admission import NOTHING, key_of, owner_of
 from proxy.artifacts.facts import Facts
 from proxy.course import Course
+from proxy.endpoints._again import deleted
 from proxy.endpoints._form import require_form
 from proxy.endpoints._generation import require_json
 from proxy.endpoints._video_fields import REFERENCES, Reference, VideoWish, wish_of_form, wish_of_json
@@ -22,6 +23,7 @@ from proxy.gateway.form_parts import FormParts
 from proxy.gateway.headers import is_form
 from proxy.gateway.peek import peek
 from proxy.gateway.tally import Tally
+from proxy.jobs.artifact_keeper import FILE_NOT_FOUND
 from proxy.jobs.job import VIDEO, Job, new_id
 from proxy.jobs.standing import Told
 from proxy.openapi.jobs import WORDS
@@ -69,10 +71,22 @@ class VideoIntake:
         with Course(PATH, model, ticket, Tally(), services.meter):
             await services.jobs.require_room(owner, model)
             _require_prompt(wish, entry)
-            reference = remix_of.reference if remix_of is not None else await self._kept(owner, wish.reference)
+            reference = await self._kept(owner, wish.reference)
             job = _job(owner, model, wish, entry)
             links = {"reference": reference, "remix_of": remix_of.id if remix_of is not None else None}
             return await services.jobs.create(msgspec.structs.replace(job, key=key_of(scope), **links))
+
+    async def create_again(self, scope: Scope, wish: VideoWish, remix_of: Job | None = None) -> Told:
+        """The job that makes a clip once more, of a picture that nobody but us has named.
+
+        Raises ApiError (409) where that was deleted.
+        """
+        try:
+            return await self.create(scope, wish, remix_of)
+        except ApiError as error:
+            if error.code != FILE_NOT_FOUND or wish.reference is None:
+                raise
+            raise deleted(str(wish.reference.artifact)) from error
 
     async def _kept(self, owner: str, reference: Reference | None) -> str | None:
         """The artifact of the picture that a request brings."""

@@ -19,7 +19,7 @@ from proxy.endpoints._content import INERT, picture_type, send_content
 from proxy.endpoints._generation import require_json
 from proxy.endpoints._jobs import JobTeller, answer, find_job, nothing_at
 from proxy.endpoints._query import query_of, text_in
-from proxy.endpoints._video_fields import VideoWish, wish_of_json
+from proxy.endpoints._video_fields import Reference, VideoWish, wish_of_json
 from proxy.endpoints._video_intake import PATH, VideoIntake, says_something
 from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond
 from proxy.gateway.body import read_body
@@ -84,7 +84,7 @@ class Video:
         body = await read_body(scope, receive, REMIX_SIZE)
         peek(body)
         wish = _remixed(job, msgspec.json.decode(body, type=dict[str, object]))
-        await self._teller.one(scope, send, await self._intake.create(scope, wish, job))
+        await self._teller.one(scope, send, await self._intake.create_again(scope, wish, job))
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
         (job, _), verb = await find_job(self._jobs, scope, VIDEO)
@@ -123,7 +123,7 @@ async def _send_picture(send: Send, content: bytes) -> None:
 
 
 def _remixed(job: Job, document: Mapping[str, object]) -> VideoWish:
-    """The same request with another prompt, and the seed that made the first.
+    """The same request with another prompt, the picture that was sent with the first, and the seed that made it.
 
     Raises ApiError (400), also where the prompt says nothing: a picture to begin with makes up for none here.
     """
@@ -136,7 +136,8 @@ def _remixed(job: Job, document: Mapping[str, object]) -> VideoWish:
         raise ApiError(400, "missing_required_parameter", message, param="prompt", headers=DO_NOT_RETRY)
     seeds = job.outcome.seeds if job.outcome is not None else ()
     seed = {"seed": seeds[0]} if seeds and seeds[0] is not None else {}
-    return VideoWish(job.model, {**job.request, **seed, **said.fields}, None)
+    picture = Reference(artifact=job.reference) if job.reference is not None else None
+    return VideoWish(job.model, {**job.request, **seed, **said.fields}, picture)
 
 
 def routes(services: Services) -> tuple[Route, ...]:

@@ -117,6 +117,20 @@ async def test_a_remix_needs_a_prompt_that_says_something_where_a_picture_was_se
             assert (answer.status, json.loads(answer.body)["remixed_from_video_id"]) == (200, first.id), prompt
 
 
+async def test_a_remix_of_a_clip_whose_picture_was_deleted_is_refused_and_not_a_job_that_fails(tmp_path: Path) -> None:
+    async with films(tmp_path) as f:
+        first = await f.over((await f.create(input_reference=png())).id)
+        extra: Any = first.model_extra
+        assert (await f.over((await f.client.videos.remix(first.id, prompt="a blue ball")).id)).status == "completed"
+        assert (await f.world.get(f"/v1/artifacts/{extra['reference_id']}", method="DELETE")).status == 200
+        with pytest.raises(openai.ConflictError) as refused:
+            await f.client.videos.remix(first.id, prompt="a blue ball")
+        assert refused.value.code == "not_reproducible"
+        assert extra["reference_id"] in refused.value.message
+        assert refused.value.response.headers["x-should-retry"] == "false"
+        assert len([video async for video in f.client.videos.list()]) == 2
+
+
 async def test_fields_of_ours_travel_in_the_form_and_reach_the_engine_as_numbers(tmp_path: Path) -> None:
     extra = {"fps": 12, "motion": 200, "seed": 5, "guidance_scale": 2.5, "min_guidance_scale": 1.5}
     async with films(tmp_path) as f:
