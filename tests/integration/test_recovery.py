@@ -14,7 +14,7 @@ import pytest
 from docker.models.containers import Container
 
 from tests.harness.ports import free_port
-from tests.integration.box import Box, box_in, containers_of_others, mock, run_still
+from tests.integration.box import Asked, Box, box_in, containers_of_others, mock, run_still
 from tests.integration.stack import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
@@ -55,13 +55,37 @@ def others() -> Iterator[list[str]]:
 @contextmanager
 def killed(box: Box, moment: str) -> Iterator[None]:
     """The manager dies at that moment, which the block brings about; another one follows it."""
-    stack, file = box.stack, box.stack.folder / "moment"
-    file.write_text(moment)
-    os.kill(stack.processes["manager"].pid, signal.SIGUSR1)
-    eventually(lambda: not file.exists(), "the manager knows when to die", 10)
+    doom(box, moment)
     yield
-    assert stack.processes.pop("manager").wait(60) == -signal.SIGKILL
-    stack.start("manager", "tests.fakes.mortal_manager", str(file))
+    follow(box)
+
+
+@contextmanager
+def killed_by_asking(box: Box, model: str, moment: str) -> Iterator[Asked]:
+    """The same, brought about by a request, which is over at the end of the block."""
+    doom(box, moment)
+    with box.asking(model) as asked:
+        yield asked
+        follow(box)
+
+
+def doom(box: Box, moment: str) -> None:
+    """Before anything is done that may bring the moment about."""
+    file = box.stack.folder / "moment"
+    file.write_text(moment)
+    os.kill(box.stack.processes["manager"].pid, signal.SIGUSR1)
+    eventually(lambda: not file.exists(), "the manager knows when to die", 10)
+
+
+def follow(box: Box) -> None:
+    """Where the manager does not die, the next test gets another all the same."""
+    manager = box.stack.processes.pop("manager")
+    try:
+        assert manager.wait(60) == -signal.SIGKILL
+    finally:
+        manager.kill()
+        manager.wait(10)
+    box.stack.start("manager", "tests.fakes.mortal_manager", str(box.stack.folder / "moment"))
 
 
 DURING_A_START = {
@@ -80,7 +104,7 @@ def test_a_manager_killed_while_an_engine_starts_comes_back_to_one_and_the_reque
     box: Box, others: list[str], moment: str, adopted: bool
 ) -> None:
     made: list[str | None] = []
-    with box.asking("plain") as asked, killed(box, moment):
+    with killed_by_asking(box, "plain", moment) as asked:
         eventually(lambda: box.stack.processes["manager"].poll() is not None, "it dies", 60)
         made.append(box.identity("plain"))
     assert asked.is_whole
@@ -143,7 +167,7 @@ def test_a_manager_killed_while_an_engine_wakes_comes_back_to_the_same_and_the_r
     assert box.ask("sleepy").status_code == 200
     eventually(lambda: box.state("sleepy") == "asleep", "it sleeps", 30)
     before = box.identity("sleepy")
-    with box.asking("sleepy") as asked, killed(box, moment):
+    with killed_by_asking(box, "sleepy", moment) as asked:
         pass
     assert asked.is_whole
     assert box.there() == box.one_engine("sleepy")
