@@ -5,7 +5,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from tests.fakes.engine import FakeEngine
@@ -51,10 +51,9 @@ async def status_of(port: int, path: str) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except ConnectionError:
         return 0
-    writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
-    answer = Raw.parse(await reader.read())
-    writer.close()
-    return answer.status
+    with closing(writer):
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+        return Raw.parse(await reader.read()).status
 
 
 async def begin(port: int, fake: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,15 +59,14 @@ class Company:
             while True:
                 try:
                     reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                    writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
-                    await reader.readuntil(b'{"status":"ok"}')
-                except (ConnectionError, asyncio.IncompleteReadError):
+                except ConnectionError:
                     await asyncio.sleep(0.05)
                     continue
-                ours = writer.get_extra_info("sockname")[1]
-                if any(each.raddr and each.raddr.port == ours for each in worker.net_connections("tcp")):
-                    return reader, writer
-                writer.close()
+                with ExitStack() as stack:
+                    stack.callback(writer.close)
+                    if await _leads_to(worker, reader, writer):
+                        stack.pop_all()
+                        return reader, writer
 
     async def ask(
         self, worker: psutil.Process, method: str, path: str, document: object = None, key: str = ADMIN
@@ -100,6 +99,18 @@ class Company:
 
     async def scrape(self, worker: psutil.Process) -> bytes:
         return (await self.ask(worker, "GET", "/metrics")).body
+
+
+async def _leads_to(worker: psutil.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Whether a new connection is that worker's, by its answer to a question for its health."""
+    writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    try:
+        await reader.readuntil(b'{"status":"ok"}')
+    except (ConnectionError, asyncio.IncompleteReadError):
+        await asyncio.sleep(0.05)
+        return False
+    ours = writer.get_extra_info("sockname")[1]
+    return any(each.raddr and each.raddr.port == ours for each in worker.net_connections("tcp"))
 
 
 def request(method: str, path: str, body: bytes, key: str, *headers: str) -> bytes:
