@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.gateway import machine
 from benchmarks.gateway.__main__ import plan_of
 from benchmarks.gateway.engine import EngineConnection
 from benchmarks.gateway.figures import Goal, percentile, table
@@ -17,7 +19,7 @@ from benchmarks.gateway.part_requests import Round, goals, results
 from benchmarks.gateway.plot import scale_of
 from benchmarks.gateway.processes import Program
 from benchmarks.gateway.question import answer, chat, pace
-from benchmarks.gateway.report import plot, with_section
+from benchmarks.gateway.report import Occasion, plot, with_section
 from benchmarks.gateway.streams import SINGLE_DELTAS, Arrival, Stream, first_bytes
 from benchmarks.gateway.subjects import DIRECT, OURS, Subject
 from benchmarks.gateway.wrk import Load
@@ -167,9 +169,19 @@ def test_cores_are_kept_awake_by_a_tolerated_latency_of_nothing_and_only_where_o
         assert latency.read_bytes() == bytes(4)
 
 
-def test_how_quiet_the_machine_was_is_told_with_the_figures() -> None:
+def test_what_the_host_gave_away_is_a_share_of_all_cores_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([(50.0, 7.0), (62.0, 9.4)])  # seconds since some time, seconds stolen since the machine began
+    now, stolen = next(moments)
+    monkeypatch.setattr(machine, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(machine, "psutil", SimpleNamespace(cpu_times=lambda: SimpleNamespace(steal=stolen)))
+    monkeypatch.setattr(machine, "os", SimpleNamespace(getloadavg=lambda: (0.3, 5.0, 9.0), cpu_count=lambda: 2))
     watch = Watch()
-    told = str(watch)
-    assert "processes of others wanted a core" in told
-    assert "% of the cores' time to other machines" in told
-    assert watch.seconds >= 0
+    now, stolen = next(moments)
+    assert watch.seconds == 12
+    assert str(watch).startswith("before it began, 0.3 processes")
+    assert "gave 10.0% of the cores' time" in str(watch)
+
+
+@pytest.mark.parametrize(("is_awake", "said"), [(True, "polled."), (False, "slept.")])
+def test_the_report_says_whether_cores_were_kept_awake(is_awake: bool, said: str) -> None:
+    assert str(Occasion("command", "2000-01-01", "a machine", 1.0, "quiet", is_awake)).endswith(said)

@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,12 +70,13 @@ def awake(latency: Path = LATENCY) -> Iterator[bool]:
     doing that is measured here. The way is cyclictest's: zero microseconds in the kernel's file of latencies that are
     tolerated, for as long as it is open; root may.
     """
-    if not os.access(latency, os.W_OK):
-        yield False
-        return
-    with latency.open("wb", buffering=0) as tolerated:
-        tolerated.write(bytes(4))
-        yield True
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(latency.open("r+b", buffering=0)).write(bytes(4))
+            is_awake = True
+        except OSError:  # no such file, or not ours to write
+            is_awake = False
+        yield is_awake
 
 
 def _processor(cpuinfo: str) -> str:
