@@ -102,7 +102,7 @@ VIDEO_OPERATIONS = (
     ),
     Operation(
         *("POST", f"{ONE_VIDEO}/remix", "The same clip with another prompt.", {200: {JSON: VideoJob}}),
-        errors=HANDED_IN | {"405"},
+        errors=HANDED_IN | {"405", "409"},
         request={JSON: _REMIX},
         parameters=(VIDEO_ID,),
         route=f"{VIDEOS}/*",

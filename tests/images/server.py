@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".engines" / "diffusers" / "bin" / "python"
 # One thread: several do not make tiny networks faster, and tests share the machine.
 ENVIRONMENT: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-START_DEADLINE, STOP_DEADLINE = 240.0, 30.0
+START_DEADLINE, STOP_DEADLINE, LOG_DEADLINE = 240.0, 30.0, 30.0
 # Engines that live at once; each takes half a gigabyte.
 ALIVE = 3
 
@@ -39,6 +39,16 @@ class Engine:
     @property
     def stderr(self) -> str:
         return self.log.read_text(errors="replace")
+
+    def line(self, mark: str) -> str:
+        """The first line of the log with that in it. A request's comes after its answer. Raises AssertionError."""
+        until = time.monotonic() + LOG_DEADLINE
+        while time.monotonic() < until:
+            for line in self.stderr.splitlines(keepends=True):
+                if mark in line and line.endswith("\n"):
+                    return line
+            time.sleep(0.02)
+        raise AssertionError(f"no line of {self.name} has {mark!r}:\n{self.stderr}")
 
     def sdk(self) -> OpenAI:
         """The real SDK, which does not try again: a failure is to be seen. Closed with the engine."""

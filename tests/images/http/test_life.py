@@ -41,9 +41,8 @@ def test_its_log_names_the_request_and_the_trace_that_it_belongs_to(sd15: Engine
     for name, context in (("in-one", f"00-{trace}-00f067aa0ba902b7-01"), ("in-none", f"00-{trace}-canary-01")):
         with sd15.http() as client:
             client.get("/v1/models", headers={"x-request-id": name, "traceparent": context}).raise_for_status()
-    lines = {line.split()[-6]: line for line in sd15.stderr.splitlines() if "GET /v1/models" in line}
-    assert f"in-one {trace} GET" in lines["in-one"]
-    assert "in-none - GET" in lines["in-none"]
+    assert f"in-one {trace} GET /v1/models" in sd15.line("in-one")
+    assert "in-none - GET /v1/models" in sd15.line("in-none")
     assert "canary" not in sd15.stderr
 
 
