@@ -1,8 +1,6 @@
 """A request for a clip -> the job that will make it: read, admitted, and the picture that came with it kept."""
 
-import re
 import time
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +8,7 @@ import msgspec
 
 from contract.catalogue import ModelEntry
 from contract.errors import DO_NOT_RETRY, ApiError
+from contract.prompts import says_something
 from proxy.access.admission import NOTHING, key_of, owner_of
 from proxy.artifacts.facts import Facts
 from proxy.course import Course
@@ -26,14 +25,11 @@ from proxy.gateway.tally import Tally
 from proxy.jobs.artifact_keeper import FILE_NOT_FOUND
 from proxy.jobs.job import VIDEO, Job, new_id
 from proxy.jobs.standing import Told
-from proxy.openapi.jobs import WORDS
 from proxy.services import Services
 
 PATH = "/v1/videos"
 REFERENCE = "input_reference"
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
-
-_WORDS = re.compile(WORDS)
 
 
 class VideoIntake:
@@ -135,13 +131,8 @@ def _either(fields: dict[str, Any], entry: ModelEntry, name: str) -> float | Non
     return value if isinstance(value, int | float) else None
 
 
-def says_something(fields: Mapping[str, Any]) -> bool:
-    """Whether there is a prompt, and more in it than blanks: by the very pattern of the document."""
-    return _WORDS.search(str(fields.get("prompt", ""))) is not None
-
-
 def _require_prompt(wish: VideoWish, entry: ModelEntry) -> None:
-    if not says_something(wish.fields) and wish.reference is None:
+    if not says_something(str(wish.fields.get("prompt", ""))) and wish.reference is None:
         what = "the picture that the clip begins with" if entry.keyframe is not None else "the clip"
         message = f"'prompt' is missing: say what {what} is to show, or send a picture as input_reference."
         raise ApiError(400, "missing_required_parameter", message, param="prompt", headers=DO_NOT_RETRY)

@@ -15,12 +15,13 @@ import msgspec
 
 from contract.errors import DO_NOT_RETRY, ApiError
 from contract.jobs import JobStatus, VideoDeleted
+from contract.prompts import says_something
 from proxy.endpoints._content import INERT, picture_type, send_content
 from proxy.endpoints._generation import require_json
 from proxy.endpoints._jobs import JobTeller, answer, find_job, nothing_at
 from proxy.endpoints._query import query_of, text_in
 from proxy.endpoints._video_fields import Reference, VideoWish, wish_of_json
-from proxy.endpoints._video_intake import PATH, VideoIntake, says_something
+from proxy.endpoints._video_intake import PATH, VideoIntake
 from proxy.gateway.asgi import Receive, Scope, Send, headers_of, respond
 from proxy.gateway.body import read_body
 from proxy.gateway.peek import peek
@@ -131,7 +132,7 @@ def _remixed(job: Job, document: Mapping[str, object]) -> VideoWish:
     if set(document) != {"prompt"} or "prompt" not in said.fields:
         wrong = next((name for name in document if name != "prompt"), "prompt")
         raise ApiError(400, "invalid_value", "A remix takes a 'prompt' and nothing else.", param=wrong[:64])
-    if not says_something(said.fields):
+    if not says_something(str(said.fields["prompt"])):
         message = "'prompt' is empty: a remix is the same clip with another prompt, so say what it is to show."
         raise ApiError(400, "missing_required_parameter", message, param="prompt", headers=DO_NOT_RETRY)
     seeds = job.outcome.seeds if job.outcome is not None else ()

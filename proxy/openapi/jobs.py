@@ -6,6 +6,7 @@ from typing import Any
 
 from contract.images import PROMPT_MOST, VideoRequest
 from contract.jobs import AnyJob, JobPage, VideoDeleted, VideoJob
+from contract.prompts import WORDS
 from proxy.jobs.job import ID_PATTERN, PREFIXES, VIDEO
 from proxy.openapi.content import ID, ORDER, content, limit
 from proxy.openapi.operation import ANYTHING, BYTES, EVENTS, FORM, JSON, Operation, Parameter
@@ -15,8 +16,6 @@ VIDEOS, JOBS, STREAM = "/v1/videos", "/v1/jobs", "/v1/events"
 ONE_VIDEO, ONE_JOB = f"{VIDEOS}/{{video_id}}", f"{JOBS}/{{job_id}}"
 PAGE, MOST_PER_PAGE = 20, 100
 POLL = ("openai-poll-after-ms",)
-# A prompt that says something has more in it than blanks: spelt out, since languages differ in what \s takes in.
-WORDS = r"[^\t\n\v\f\r ]"
 HANDED_IN = frozenset({"404", "507"})  # of a model or a picture that is not there, and of no room for the job
 
 VIDEO_ID = Parameter(

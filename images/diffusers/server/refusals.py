@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from contract.images import DiffusionRequest, PictureRequest, VideoRequest
+from contract.prompts import says_something
 from images.diffusers.server.errors import invalid, refused, unsupported
 from images.diffusers.server.families.family import Recipe
 from images.diffusers.server.tasks import Parameter, Work
@@ -42,7 +43,7 @@ def check(request: DiffusionRequest, recipe: Recipe, guidance: float, extras: Ma
     prompt = getattr(request, "prompt", "")
     if prompt and not recipe.prompt:
         raise unsupported("prompt", "This model follows the picture alone, and no prompt; leave it out.")
-    if recipe.prompt and not prompt.strip() and isinstance(request, VideoRequest):
+    if recipe.prompt and not says_something(prompt) and isinstance(request, VideoRequest):
         raise refused("missing_required_parameter", "prompt is missing.", "prompt")
     _check_extras(extras, recipe)
 

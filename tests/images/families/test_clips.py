@@ -153,6 +153,11 @@ def test_lengths_that_a_model_cannot_make_are_refused_by_name(engine: Engines) -
     assert refusal(url(engine, "animatediff"), prompt="a cat", num_frames=33)["param"] == "num_frames"
 
 
+def test_a_prompt_of_blanks_is_none_and_any_other_control_character_is_one(engine: Engines) -> None:
+    assert refusal(url(engine, "wan"), prompt=" \t\n\v\f\r", num_frames=5)["param"] == "prompt"
+    assert ask(engine, CASES["wan"], prompt="\x1c").steps[-1] == (3, 3)
+
+
 def test_learned_positions_fix_the_size(engine: Engines) -> None:
     error = refusal(url(engine, "cogvideox-image"), prompt="a cat", image=as_text(picture("red")), size="96x64")
     assert error["param"] == "size"

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from contract.errors import ApiError, Origin
 from contract.jobs import JobStage, JobStatus
 from proxy.endpoints._video_fields import wish_of_form, wish_of_json
-from proxy.endpoints._video_intake import says_something
 from proxy.jobs.course import Course
 from proxy.jobs.database import JobDatabase, Query
 from proxy.jobs.event_reader import EngineEvent, EventReader, Made
@@ -142,14 +141,6 @@ def test_a_field_that_is_wrong_is_named(document: dict[str, object], param: str)
     with pytest.raises(ApiError) as raised:
         wish_of_json({"prompt": "a ball", **document})
     assert (raised.value.status, raised.value.param) == (400, param)
-
-
-def test_a_prompt_says_something_unless_all_of_it_is_blank_which_six_characters_of_ascii_are() -> None:
-    blank = {chr(code) for code in range(0x1_0000) if not says_something({"prompt": chr(code)})}
-    assert blank == set("\t\n\v\f\r ")
-    assert not says_something({})
-    assert not says_something({"prompt": " \n" * 9})
-    assert says_something({"prompt": " \n.\n"})
 
 
 # What an engine sends
