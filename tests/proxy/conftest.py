@@ -6,13 +6,31 @@ from typing import Any
 
 import pytest
 
+from proxy.access_log import AccessLog
+from proxy.gateway.asgi import Scope
 from tests.harness.postgres import Postgres
 from tests.proxy.artifacts.shop import note_index
+from tests.proxy.documented import Answer, undocumented
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(autouse=True)
+def _every_answer_is_in_the_document(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In whatever test a proxy of this process answers, the OpenAPI document tells of that status."""
+    seen: set[Answer] = set()
+    record = AccessLog.record
+
+    def note(log: AccessLog, scope: Scope, status: int, seconds: float, code: str | None) -> None:
+        seen.add((scope["method"], scope["raw_path"].decode("latin-1"), status))
+        record(log, scope, status, seconds, code)
+
+    monkeypatch.setattr(AccessLog, "record", note)
+    yield
+    assert undocumented(seen) == []
 
 
 @pytest.fixture(scope="session")
