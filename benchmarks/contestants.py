@@ -17,7 +17,8 @@ import httpx
 import pynvml
 from PIL import Image
 
-from tests.images.server import ENVIRONMENT, PYTHON, ROOT, running
+from tests.images.server import running
+from tests.images.warm.engine_python import ENVIRONMENT, PYTHON, ROOT
 
 DEADLINE = 1800.0
 

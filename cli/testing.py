@@ -24,6 +24,7 @@ ENGINE_CODE = (
     "images/diffusers/**/*.py",
     "tests/images/tiny/*.py",
     "tests/images/*/probes/*.py",
+    "tests/images/warm/forker.py",
     "benchmarks/diffusers/*.py",
 )
 HARNESS = "tests.harness.docker_engine"

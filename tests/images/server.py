@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,10 @@ import httpx
 from openai import OpenAI
 
 from tests.harness.ports import free_port
+from tests.images.warm import engine_python
+from tests.images.warm.engine_python import PYTHON, ROOT, Forked, environment
 
-ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".engines" / "diffusers" / "bin" / "python"
-# One thread: several do not make tiny networks faster, and tests share the machine.
-ENVIRONMENT: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+SERVER = "images.diffusers.server"
 START_DEADLINE, STOP_DEADLINE, LOG_DEADLINE = 240.0, 30.0, 30.0
 # Engines that live at once; each takes half a gigabyte.
 ALIVE = 3
@@ -32,7 +31,7 @@ class Engine:
 
     name: str
     base_url: str
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes] | Forked"
     log: Path
     clients: list[OpenAI] = field(default_factory=list)
 
@@ -75,7 +74,7 @@ def tiny_models() -> Path:
     if not folder.exists():
         partial = folder.with_name(f"{folder.name}.{os.getpid()}")
         command = [str(PYTHON), "-m", "tests.images.tiny", str(partial)]
-        subprocess.run(command, cwd=ROOT, env=_environment(), check=True, capture_output=True)
+        subprocess.run(command, cwd=ROOT, env=environment(), check=True, capture_output=True)
         subprocess.run(["chmod", "-R", "a+rX", str(partial)], check=True)
         try:
             partial.rename(folder)
@@ -85,15 +84,30 @@ def tiny_models() -> Path:
 
 
 def start(name: str, model: Path, folder: Path, *flags: str) -> Engine:
-    """A server that listens; `wait` until it is ready."""
+    """A server that will listen, of the very command that the manager gives; `wait` until it is ready."""
     port = free_port()
     log = folder / f"{name}-{port}.log"
-    command = [str(PYTHON), "-m", "images.diffusers.server", "--model", str(model), "--served-model-name", name]
+    command = [str(PYTHON), "-m", SERVER, *_arguments(name, model, port), *flags]
     with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [*command, "--port", str(port), *flags], cwd=ROOT, env=_environment(), stderr=stderr, start_new_session=True
-        )
-    return Engine(name, f"http://127.0.0.1:{port}", process, log)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=stderr, start_new_session=True)
+    return Engine(name, _url(port), process, log)
+
+
+def fork(name: str, model: Path, folder: Path, *flags: str) -> Engine:
+    """The same, except that nothing has to be imported first."""
+    port = free_port()
+    log = folder / f"{name}-{port}.log"
+    files = (Path(os.devnull), Path(os.devnull), log)
+    process = engine_python.start(SERVER, (*_arguments(name, model, port), *flags), files)
+    return Engine(name, _url(port), process, log)
+
+
+def _arguments(name: str, model: Path, port: int) -> tuple[str, ...]:
+    return ("--model", str(model), "--served-model-name", name, "--port", str(port))
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def wait(engine: Engine) -> None:
@@ -139,7 +153,7 @@ class Engines:
         if key not in self._running:
             while len(self._running) >= ALIVE:
                 stop(self._running.popitem(last=False)[1])
-            self._running[key] = start(name, self.model(name), self._folder, *flags)
+            self._running[key] = fork(name, self.model(name), self._folder, *flags)
             wait(self._running[key])
         self._running.move_to_end(key)
         return self._running[key]
@@ -157,7 +171,3 @@ def _healthy(engine: Engine) -> bool:
         return httpx.get(f"{engine.base_url}/health", timeout=5, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, **ENVIRONMENT}

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.images.pictures import chunk, encoded, gradient, png, png_that_claims
-from tests.images.server import ROOT, Engine, Engines
+from tests.images.server import Engine, Engines
+from tests.images.warm.engine_python import ROOT
 
 EDITED = "/v1/images/edits"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.images.pictures import encoded, gradient, mask, png
-from tests.images.server import ROOT, Engine, Engines
+from tests.images.server import Engine, Engines
+from tests.images.warm.engine_python import ROOT
 
 MADE, EDITED, VARIED = "/v1/images/generations", "/v1/images/edits", "/v1/images/variations"
 

@@ -1,12 +1,10 @@
 """Runs the measuring scripts with the engine's own Python, as a user would, and reads the tables they print."""
 
-import os
-import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".engines" / "diffusers" / "bin" / "python"
+from tests.images.warm import engine_python
+from tests.images.warm.engine_python import ROOT
+
 WEIGHTS = ROOT / "images" / "diffusers" / "shapes" / "weights"
 
 
@@ -27,14 +25,6 @@ class Measured:
 
 def measure(script: str, *arguments: str) -> Measured:
     """Run `images.diffusers.shapes.<script>`; a traceback fails the test with its text."""
-    done = subprocess.run(
-        [PYTHON, "-m", f"images.diffusers.shapes.{script}", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    done = engine_python.run(f"images.diffusers.shapes.{script}", *arguments, seconds=280)
     assert "Traceback" not in done.stderr, done.stderr[-4000:]
-    return Measured(done.returncode, done.stdout)
+    return Measured(done.status, done.stdout)

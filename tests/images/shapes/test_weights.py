@@ -24,6 +24,7 @@ def test_the_classifier_is_right_about_rendered_pictures() -> None:
     assert shape >= 99.0
 
 
+@pytest.mark.long
 def test_pictures_show_the_colours_and_the_shape_that_the_prompt_names() -> None:
     drawn = measure("measure", "--steps", "20")
     count, colour, background, both, shape = drawn.row("all")
@@ -38,15 +39,19 @@ def test_pictures_are_as_right_with_other_seeds_and_few_steps() -> None:
     assert drawn.status == 0, drawn.printed
 
 
-def test_img2img_moves_further_from_its_input_with_more_strength_and_a_masked_edit_keeps_the_rest() -> None:
-    edits = measure("measure_edits")
+@pytest.mark.parametrize("pictures", [12, pytest.param(32, marks=pytest.mark.long)])
+def test_img2img_moves_further_from_its_input_with_more_strength_and_a_masked_edit_keeps_the_rest(
+    pictures: int,
+) -> None:
+    edits = measure("measure_edits", "--pictures", str(pictures))
     assert edits.status == 0, edits.printed
     for asked in ("the same", "another scene"):
         assert all(before < after for before, after in pairwise(edits.row(asked)))
 
 
-def test_a_clip_begins_with_its_picture_and_moves_further_with_the_bucket() -> None:
-    moved = measure("measure_motion", "--pictures", "6", "--steps", "12")
+@pytest.mark.parametrize(("pictures", "steps"), [(3, 10), pytest.param(6, 12, marks=pytest.mark.long)])
+def test_a_clip_begins_with_its_picture_and_moves_further_with_the_bucket(pictures: int, steps: int) -> None:
+    moved = measure("measure_motion", "--pictures", str(pictures), "--steps", str(steps))
     still, most = moved.row("0"), moved.row("255")
     assert moved.status == 0, moved.printed
     assert abs(still[1]) < 3.0
