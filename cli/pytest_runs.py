@@ -42,8 +42,9 @@ class Run:
         """That of the tests which were run once more."""
         return self.logs / f"tests-{self.name}-again.xml"
 
-    def forget(self) -> None:
-        """What an earlier run left."""
+    def clear(self) -> None:
+        """There is a folder for its files, with none of an earlier run in it."""
+        self.logs.mkdir(parents=True, exist_ok=True)
         for file in (self.log, self.report, self.second_report):
             file.unlink(missing_ok=True)
 
@@ -52,20 +53,38 @@ class Run:
         return (sys.executable, "-m", "pytest", "-v", f"--junitxml={report}", "-o", memory, "-m", marks, *self.where)
 
 
-def run_together(first: Run, beside: Sequence[Run], marks: str) -> int:
-    """`first` prints as it goes, the others' output comes at its end -> the first exit status that is not 0."""
-    runs = (first, *beside)
-    for run in runs:
-        run.logs.mkdir(parents=True, exist_ok=True)
-        run.forget()
+@dataclass(frozen=True)
+class Running:
+    """A run that has begun, and prints into its log."""
+
+    run: Run
+    process: "subprocess.Popen[bytes]"
+
+
+@contextmanager
+def begun(runs: Sequence[Run], marks: str) -> Iterator[Sequence[Running]]:
+    """Those runs, under way. They end with what stands inside only where that fails."""
     with ExitStack() as stack:
-        others = [stack.enter_context(_logged(run, marks)) for run in beside]
-        codes = [stack.enter_context(_pytest((*first.command(marks, first.report), *SLOWEST))).wait()]
-        print(f"waiting for the tests without engines: {', '.join(run.name for run in beside)}", flush=True)
-        codes += [other.wait() for other in others]
-    for run in beside:
-        sys.stdout.write(run.log.read_text(errors="replace"))
+        running = [Running(run, stack.enter_context(_logged(run, marks))) for run in runs]
+        try:
+            yield running
+        except BaseException:
+            for each in running:
+                each.process.terminate()
+            raise
+
+
+def run_together(first: Run, beside: Sequence[Running], marks: str) -> int:
+    """`first` prints as it goes, the others' output comes at its end -> the first exit status that is not 0."""
+    first.clear()
+    with _pytest((*first.command(marks, first.report), *SLOWEST)) as process:
+        codes = [process.wait()]
+    print(f"waiting for the tests without engines: {', '.join(each.run.name for each in beside)}", flush=True)
+    codes += [each.process.wait() for each in beside]
+    for each in beside:
+        sys.stdout.write(each.run.log.read_text(errors="replace"))
     sys.stdout.flush()
+    runs = (first, *(each.run for each in beside))
     return next(filter(None, [_again(run, marks, code) for run, code in zip(runs, codes, strict=True)]), 0)
 
 
@@ -88,6 +107,7 @@ def _again(run: Run, marks: str, code: int) -> int:
 
 @contextmanager
 def _logged(run: Run, marks: str) -> Iterator[subprocess.Popen[bytes]]:
+    run.clear()
     with run.log.open("wb") as log, _pytest((*run.command(marks, run.report), *SLOWEST), log) as process:
         yield process
 

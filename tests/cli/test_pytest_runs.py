@@ -1,10 +1,12 @@
 """Several runs of pytest side by side: what becomes of what failed in one of them."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
-from cli.pytest_runs import FEW, Run, run_together, told
+from cli.failures import Failure
+from cli.pytest_runs import FEW, Run, begun, run_together, told
 
 GOOD = "def test_good(): pass\n"
 BAD = "def test_bad(): assert 1 + 1 == 3\n"
@@ -47,14 +49,26 @@ def test_what_failed_is_run_once_more_alone_and_told_whatever_becomes_of_it(
     assert run.second_report.exists() == ("once more" in "".join(last_words))
 
 
+def both(first: Run, second: Run) -> int:
+    with begun((second,), "not long") as running:
+        return run_together(first, running, "not long")
+
+
 def test_the_first_status_that_is_not_good_is_all_of_theirs_and_nothing_of_an_earlier_run_is_told(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first, second = made(tmp_path, "first", GOOD), made(tmp_path, "second", BAD)
-    assert run_together(first, (second,), "not long") == 1
+    assert both(first, second) == 1
     printed = capfd.readouterr().out
     assert printed.index("test_good PASSED") < printed.index("test_bad FAILED")
     assert "test_bad FAILED" in second.log.read_text()
     (tmp_path / "second" / "test_second.py").write_text(GOOD)
-    assert run_together(first, (second,), "not long") == 0
+    assert both(first, second) == 0
     assert told((first, second)).count("nothing failed") == 2
+
+
+def test_runs_that_have_begun_end_with_a_preparation_that_fails(tmp_path: Path) -> None:
+    endless = made(tmp_path, "endless", "import time\ndef test_endless(): time.sleep(600)\n")
+    with pytest.raises(Failure), begun((endless,), "not long") as running:
+        raise Failure("the images cannot be built", "Look into the log.")
+    assert running[0].process.wait(10) == -signal.SIGTERM
