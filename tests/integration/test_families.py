@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -17,10 +17,17 @@ DRAW = ("sd15", "sdxl", "lcm", "sd3", "flux-schnell", "flux2-klein", "qwen-image
 EDIT = ("instruct-pix2pix", "qwen-image-edit", "qwen-image-edit-plus", "flux-kontext", "upscale")
 FILL = ("sd15-inpaint", "flux-fill")
 FILM = {"svd": 3, "wan": 5, "wan-image": 5, "ltx": 9, "cogvideox": 9, "animatediff": 4}  # frames
+# An image has the parts that a family is made of, or lacks them: of those made of the same parts one is always run.
+ALWAYS = {"sd15", "sd3", "flux2-klein", "qwen-image-edit-plus", "instruct-pix2pix", "sd15-inpaint", "svd", "wan", "ltx"}
 OF_PICTURES = {"svd", "wan-image"}
 SEVERAL = {"qwen-image-edit-plus"}
 
 pytestmark = [pytest.mark.engine, pytest.mark.docker, pytest.mark.timeout(900)]
+
+
+def each(names: Iterable[str]) -> list[object]:
+    """Those of every run, and the rest in the long suite."""
+    return [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.long) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +46,7 @@ def catalogue(folder: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", DRAW)
+@pytest.mark.parametrize("name", each(DRAW))
 def test_a_family_draws(families: Stack, name: str) -> None:
     made = families.client().images.generate(
         model=name, prompt="a cat", extra_body={"seed": 1, "num_inference_steps": 2}
@@ -50,7 +57,7 @@ def test_a_family_draws(families: Stack, name: str) -> None:
     families.of(name).unload()
 
 
-@pytest.mark.parametrize("name", EDIT)
+@pytest.mark.parametrize("name", each(EDIT))
 def test_a_family_edits(families: Stack, name: str) -> None:
     picture = encoded(gradient())
     made = families.client().images.edit(
@@ -64,7 +71,7 @@ def test_a_family_edits(families: Stack, name: str) -> None:
     families.of(name).unload()
 
 
-@pytest.mark.parametrize("name", FILL)
+@pytest.mark.parametrize("name", each(FILL))
 def test_a_family_paints_what_a_mask_marks(families: Stack, name: str) -> None:
     before = gradient()
     made = families.client().images.edit(
@@ -80,7 +87,7 @@ def test_a_family_paints_what_a_mask_marks(families: Stack, name: str) -> None:
     families.of(name).unload()
 
 
-@pytest.mark.parametrize("name", FILM)
+@pytest.mark.parametrize("name", each(FILM))
 def test_a_family_films(families: Stack, name: str) -> None:
     film = families.of(name)
     film.load()
