@@ -8,6 +8,7 @@ import pytest
 from cli.failures import Failure
 from cli.pytest_runs import FEW, Run, begun, run_together, told
 
+pytestmark = pytest.mark.usefixtures("bare_pytest")
 GOOD = "def test_good(): pass\n"
 BAD = "def test_bad(): assert 1 + 1 == 3\n"
 BAD_ONCE = """

@@ -8,6 +8,7 @@ import pytest
 
 from cli.retelling import FAILURES, LINES, retell
 
+pytestmark = pytest.mark.usefixtures("bare_pytest")
 TWO_WAYS = """
 import pytest
 
