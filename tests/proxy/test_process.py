@@ -69,7 +69,8 @@ async def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
         writer.close()
 
 
-async def test_idle_it_weighs_less_than_75_mib(tmp_path: Path) -> None:
+async def test_idle_it_has_less_than_55_mib_of_its_own(tmp_path: Path) -> None:
+    """Beside them some 25 MiB of libraries are resident, and a little more or less as the machine has cached them."""
     async with serving(tmp_path) as (started, _, _):
-        resident = psutil.Process(started.pid).memory_info().rss
-        assert resident < 75 * 2**20
+        memory = psutil.Process(started.pid).memory_info()
+        assert memory.rss - memory.shared < 55 * 2**20
