@@ -44,7 +44,7 @@ def run(settings: CliSettings, steps: Steps, scope: str) -> int:
     logs = settings.path(settings.run_dir) / "logs"
     engines, proxy, others = (Run(name, where, logs) for name, where in RUNS.items())
     prepare_programs(steps)
-    # The proxy's tests need no more than that. What else is prepared waits for the network and the disk half the time.
+    # The proxy's tests need no more than that, so they do not wait for the rest.
     with begun((proxy,), marks) as early:
         prepare_engines(settings, steps)
         with _docker(steps):

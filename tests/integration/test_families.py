@@ -17,7 +17,7 @@ DRAW = ("sd15", "sdxl", "lcm", "sd3", "flux-schnell", "flux2-klein", "qwen-image
 EDIT = ("instruct-pix2pix", "qwen-image-edit", "qwen-image-edit-plus", "flux-kontext", "upscale")
 FILL = ("sd15-inpaint", "flux-fill")
 FILM = {"svd": 3, "wan": 5, "wan-image": 5, "ltx": 9, "cogvideox": 9, "animatediff": 4}  # frames
-# An image has the parts that a family is made of, or lacks them: of those made of the same parts one is always run.
+# Each run shows that the image draws, edits, fills and films; the long suite, that it does so for every family.
 ALWAYS = {"sd15", "sd3", "flux2-klein", "qwen-image-edit-plus", "instruct-pix2pix", "sd15-inpaint", "svd", "wan", "ltx"}
 OF_PICTURES = {"svd", "wan-image"}
 SEVERAL = {"qwen-image-edit-plus"}
