@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from threading import Thread
 from time import time_ns
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -94,28 +95,35 @@ class TracedRequests:
             set_status_on_exception=False,
         ) as span:
             scope[HEADERS] = {**headers, TRACE: _traceparent(span)}
-            status = _Status(send)
-            try:
-                await self._app(scope, receive, status)
-            except BaseException as error:
-                status.number = _fail(span, error)
-                raise
-            finally:
-                _finish(span, scope, route, status.number)
+            with _Ending(span, scope, route, send) as ending:
+                await self._app(scope, receive, ending)
 
 
-class _Status:
-    """A request's `send`, which remembers the status."""
+class _Ending:
+    """A request's `send`, which remembers the status; at the end the span is told that, or why the request failed."""
 
-    __slots__ = ("_send", "number")
+    __slots__ = ("_route", "_scope", "_send", "_span", "_status")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, span: Span, scope: Scope, route: str, send: Send) -> None:
+        self._span = span
+        self._scope = scope
+        self._route = route
         self._send = send
-        self.number = 0
+        self._status = 0
+
+    def __enter__(self) -> Self:
+        return self
 
     def __call__(self, message: Message) -> Awaitable[None]:
-        self.number = message.get("status", self.number)
+        self._status = message.get("status", self._status)
         return self._send(message)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._status = _fail(self._span, error)
+        _finish(self._span, self._scope, self._route, self._status)
 
 
 class TracedMeter(Meter):

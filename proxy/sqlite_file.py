@@ -7,6 +7,8 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.on_failure import on_failure
+
 BUSY_SECONDS = 0.5
 
 
@@ -29,11 +31,8 @@ def connect(path: Path, layout: Layout) -> sqlite3.Connection:
     """A connection for one thread at a time. Raises DatabaseError for a damaged file, or one of a newer version."""
     # Autocommit, so that a transaction begins where `BEGIN` stands; one thread at a time is what the caller sees to.
     link = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
+    with on_failure(link.close):
         _prepare(link, path, layout)
-    except BaseException:
-        link.close()
-        raise
     return link
 
 

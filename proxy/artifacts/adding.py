@@ -12,6 +12,7 @@ from proxy.artifacts.kinds import look
 from proxy.artifacts.names import new_id
 from proxy.artifacts.reconcile import SIDECAR_LIMIT
 from proxy.artifacts.staging import Staging
+from proxy.on_failure import on_failure_await
 
 # The facts that are in the sidecar as they were told.
 TOLD = frozenset(Facts.__dataclass_fields__) & frozenset(Sidecar.model_fields)
@@ -36,12 +37,13 @@ async def put_afar(room: Backroom, owner: str, incoming: Incoming, facts: Facts)
     """
     sidecar = await room.read(partial(describe, room, owner, incoming, facts))
     await room.write(partial(room.shelf.require_room, owner, sidecar.size))
-    try:
+    async with on_failure_await(partial(_withdraw, room, sidecar)):
         await room.read(partial(room.folder.keep, incoming.staging, sidecar, facts.poster))
         return sidecar, await room.write(partial(room.shelf.put, None, sidecar, None))
-    except BaseException:
-        await log_failure(room.write(partial(room.shelf.withdraw, sidecar)), f"what was sent of {sidecar.id}")
-        raise
+
+
+async def _withdraw(room: Backroom, sidecar: Sidecar) -> None:
+    await log_failure(room.write(partial(room.shelf.withdraw, sidecar)), f"what was sent of {sidecar.id}")
 
 
 def describe(room: Backroom, owner: str, incoming: Incoming, facts: Facts) -> Sidecar:

@@ -29,6 +29,7 @@ from proxy.artifacts.stored_file import StoredFile
 from proxy.artifacts.upkeep import Upkeep
 from proxy.artifacts.uploads import Uploads
 from proxy.media.decoder import Decoder
+from proxy.on_failure import on_failure_await
 
 Watcher = Callable[[str, Sidecar], None]
 
@@ -87,7 +88,7 @@ class ArtifactStore:
         # What comes alone is staged by the writer itself, in one go; of several, each is staged beside the others.
         is_for_writer = room.folder.is_local and room.threads.writer_is_idle
         alone = content if isinstance(content, bytes) and is_for_writer else None
-        try:
+        async with on_failure_await(incoming.discard):
             if not isinstance(content, bytes):
                 await self.require_room(owner)
             if alone is None:
@@ -99,9 +100,6 @@ class ArtifactStore:
                 sidecar, has_twin = await room.write(partial(put, room, owner, incoming, facts, alone))
             else:
                 sidecar, has_twin = await put_afar(room, owner, incoming, facts)
-        except BaseException:
-            await incoming.discard()
-            raise
         self._tell(READY, sidecar)
         self._upkeep.kept(sidecar, has_twin=has_twin, has_poster=facts.poster is not None)
         return sidecar

@@ -17,6 +17,7 @@ from proxy.artifacts.failures import too_large
 from proxy.artifacts.incoming import Incoming
 from proxy.artifacts.staging import BLOCK
 from proxy.artifacts.upload_folder import Upload, UploadFolder
+from proxy.on_failure import on_failure_await
 
 T = TypeVar("T")
 Add = Callable[[str, AsyncIterator[bytes], Facts], Awaitable[Sidecar]]
@@ -69,16 +70,13 @@ class Uploads:
         upload, parts = await self._pending(owner, upload_id)
         incoming = Incoming(self._room, min(self._room.limits.size, upload.size - sum(parts.values())))
         part_id = "part_" + secrets.token_hex(16)
-        try:
+        async with on_failure_await(incoming.discard):
             await incoming.receive(content)
             async with self._turn(upload_id):
                 _, parts = await self._pending(owner, upload_id)
                 if sum(parts.values()) + incoming.staging.size > upload.size:
                     raise too_large(upload.size)
                 await self._of(upload_id, partial(self._folder.take, upload, part_id, incoming.staging.name))
-        except BaseException:
-            await incoming.discard()
-            raise
         return part_id
 
     async def complete(self, owner: str, upload_id: str, part_ids: Sequence[str], md5: str | None) -> Upload:

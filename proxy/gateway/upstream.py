@@ -14,6 +14,7 @@ from proxy.gateway.asgi import DONE
 from proxy.gateway.connection import Connection
 from proxy.gateway.outbox import Outbox
 from proxy.gateway.upstream_errors import NotSent
+from proxy.on_failure import on_failure
 
 HALF_OPEN_SECONDS: Final = 15  # unacknowledged for so long, and the kernel calls a connection dead
 
@@ -173,14 +174,11 @@ async def _connect(loop: asyncio.AbstractEventLoop, make: Callable[[], Connectio
     if not address.near:
         return (await loop.create_connection(make, address.host, address.port))[1]
     link = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
-    try:
+    with on_failure(link.close):
         link.setblocking(False)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
         await loop.sock_connect(link, (address.host, address.port))
         return (await loop.create_connection(make, sock=link))[1]
-    except BaseException:
-        link.close()
-        raise
 
 
 def _find_half_open(connection: Connection) -> None:

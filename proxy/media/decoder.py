@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from proxy.media.limits import MediaLimits
 from proxy.media.outline import Pieces
 from proxy.media.refusal import MediaRefused, crowded
 from proxy.media.worker import BASE64, HEAD, OK, SMALL, SOUND
+from proxy.on_failure import on_failure_await
 
 URL_HEAD = 128  # bytes in which a data URL of ours has come to its data
 READ_SIZE = 128 * 2**10
@@ -108,18 +110,14 @@ class Decoder:
             raise _refused("damaged_picture") from death
 
     async def _try(self, program: _Program, kind: int, data: Pieces) -> list[bytes]:
-        try:
-            async with asyncio.timeout(self._limits.decode):
-                status, body = await _ask(program.process, kind, data)
-        except TimeoutError as error:
-            await _end(program)
-            raise _refused("damaged_picture") from error
-        except (OSError, asyncio.IncompleteReadError) as error:
-            await _end(program)
-            raise _Died(program.is_new) from error
-        except BaseException:
-            await _end(program)
-            raise
+        async with on_failure_await(partial(_end, program)):
+            try:
+                async with asyncio.timeout(self._limits.decode):
+                    status, body = await _ask(program.process, kind, data)
+            except TimeoutError as error:
+                raise _refused("damaged_picture") from error
+            except (OSError, asyncio.IncompleteReadError) as error:
+                raise _Died(program.is_new) from error
         program.is_new = False
         self._idle.append(program)
         if status != OK:

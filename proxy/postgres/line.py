@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import Cursor
 
+from proxy.on_failure import on_failure
 from proxy.postgres.errors import AGAIN, GONE, mapped
 from proxy.postgres.server import BoundedConnection, PostgresServer
 
@@ -71,12 +72,8 @@ class Line:
         if self._connection is None or self._connection.closed:
             self.close()
             made = self._server.connect()
-            try:
-                if self._greet is not None:
-                    with made.cursor() as cursor:
-                        self._greet(cursor)
-            except BaseException:
-                made.close()
-                raise
+            if self._greet is not None:
+                with on_failure(made.close), made.cursor() as cursor:
+                    self._greet(cursor)
             self._connection = made
         return self._connection

@@ -9,6 +9,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
+from proxy.on_failure import on_failure
 from proxy.postgres.address import PostgresAddress
 from proxy.postgres.errors import DatabaseAbsent, mapped
 from proxy.postgres.limits import PostgresLimits
@@ -68,9 +69,6 @@ class PostgresServer:
         made = BoundedConnection.connect(where, autocommit=True, prepare_threshold=None)
         made.patience = limits.answer
         statement, lock = round(limits.statement * 1000), round(limits.lock * 1000)
-        try:
+        with on_failure(made.close):
             made.execute(f"SET statement_timeout = {statement}; SET lock_timeout = {lock}; SET jit = off")
-        except BaseException:
-            made.close()
-            raise
         return made

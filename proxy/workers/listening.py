@@ -6,6 +6,8 @@ A worker that dies takes its sockets along, so the others have all callers from 
 import socket
 from collections.abc import Iterable
 
+from proxy.on_failure import on_failure
+
 Address = tuple[int, str, int]  # family, host, port
 
 
@@ -44,13 +46,10 @@ def _port_of(held: list[socket.socket]) -> int:
 def _bound(address: Address) -> socket.socket:
     family, host, port = address
     link = socket.socket(family, socket.SOCK_STREAM)
-    try:
+    with on_failure(link.close):
         link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         link.bind((host, port))
-    except BaseException:
-        link.close()
-        raise
     return link

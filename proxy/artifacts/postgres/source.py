@@ -2,6 +2,7 @@
 
 from proxy.artifacts.postgres.index import PostgresIndex
 from proxy.artifacts.postgres.lookup import PostgresLookup
+from proxy.on_failure import on_failure
 from proxy.postgres.line import Line
 from proxy.postgres.server import PostgresServer
 
@@ -16,11 +17,8 @@ class PostgresSource:
 
     def open_index(self) -> PostgresIndex:
         index = PostgresIndex(Line(self._server))
-        try:
+        with on_failure(index.close):
             index.prepare()
-        except BaseException:
-            index.close()
-            raise
         return index
 
     def open_lookup(self) -> PostgresLookup:

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from proxy.artifacts.index import IndexDamaged
+from proxy.on_failure import on_failure
 
 VERSION = 2
 BUSY_SECONDS = 5.0
@@ -41,17 +42,13 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """The one that writes; makes the file. Raises IndexDamaged and sqlite3.Error."""
     # Autocommit, so that a transaction begins where `BEGIN` stands; one thread at a time is what the caller sees to.
     link = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(link)
-    except sqlite3.OperationalError:
-        link.close()
-        raise  # a full disk, a lock: nothing is wrong with the file
-    except sqlite3.DatabaseError as error:
-        link.close()
-        raise IndexDamaged(str(error)) from error
-    except BaseException:
-        link.close()
-        raise
+    with on_failure(link.close):
+        try:
+            _prepare(link)
+        except sqlite3.OperationalError:
+            raise  # a full disk, a lock: nothing is wrong with the file
+        except sqlite3.DatabaseError as error:
+            raise IndexDamaged(str(error)) from error
     return link
 
 
