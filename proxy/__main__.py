@@ -6,7 +6,8 @@ import sys
 from pydantic import ValidationError
 
 from proxy.access.key import KeyFileError
-from proxy.postgres.address import AddressError
+from proxy.database import make_database
+from proxy.postgres.errors import AddressError
 from proxy.server import build_server
 from proxy.settings import Settings
 from proxy.workers.serve import CannotTogether, serve_together
@@ -28,6 +29,7 @@ def main() -> int:
     try:
         settings = Settings()
         require_safe(settings)
+        make_database(settings.database_url, settings.database_password_file)  # refuses what is no address of one
         if settings.proxy_workers > 1:
             return serve_together(settings)
         server = build_server(settings)

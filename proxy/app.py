@@ -22,11 +22,11 @@ from proxy.access.usage_book import UsageBook
 from proxy.access_log import AccessLog
 from proxy.artifacts.counts import ArtifactCounts
 from proxy.artifacts.gallery import Gallery
-from proxy.artifacts.postgres.source import index_source
 from proxy.artifacts.store import ArtifactStore
 from proxy.artifacts.whereabouts import make_folder
 from proxy.catalogue_feed import CatalogueFeed
 from proxy.company import Company
+from proxy.database import make_database
 from proxy.endpoints import find_routes
 from proxy.front import Front
 from proxy.gateway.asgi import Receive, Reply, Scope, Send
@@ -35,10 +35,11 @@ from proxy.gateway.leases import Leases
 from proxy.gateway.manager import Manager, ManagerAbsent
 from proxy.gateway.upstream import Address, Pool, PoolLimits
 from proxy.jobs.artifact_keeper import ArtifactKeeper
-from proxy.jobs.assembly import job_store, tell_of_artifacts, tell_of_model, works_of
+from proxy.jobs.assembly import tell_of_artifacts, tell_of_model, works_of
 from proxy.jobs.counts import JobCounts
 from proxy.jobs.desk import Jobs
 from proxy.jobs.engine import Engine
+from proxy.jobs.store import JobStore
 from proxy.jobs.turn import Tools
 from proxy.jobs.unfinished import Unfinished
 from proxy.media.bodies import Media
@@ -63,6 +64,7 @@ class Proxy:
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
         self.pool = Pool(PoolLimits())
         self._tracing = make_tracing(settings.traces_to, settings.otlp_service)
+        self._database = make_database(settings.database_url, settings.database_password_file)
         self.traffic = Traffic()
         watch, meter = ModelWatch(), self._tracing.meter()
         manager = self._build_leases(settings, watch)
@@ -126,7 +128,7 @@ class Proxy:
         decoder = Decoder(limits)
         self.media = Media(Fetcher(limits, resolve, Dialler()), decoder, limits)
         place, bounds = settings.artifacts_dir, settings.store_limits
-        folder, source = make_folder(place, settings.bucket_place), index_source(settings.postgres_server)
+        folder, source = make_folder(place, settings.bucket_place), self._database.index_source()
         self.artifacts = ArtifactStore(place, bounds, signatures, decoder, folder=folder, source=source)
         self.gallery = Gallery(self.artifacts)
         return signatures
@@ -145,9 +147,8 @@ class Proxy:
         keeper = ArtifactKeeper(self.artifacts)
         limits = settings.video_limits
         engine = Engine(Forwarder(self.leases, self.pool, limits, "the engine"), limits)
-        tools = Tools(
-            job_store(settings.job_file, settings.postgres_server), keeper, self.events, self.traffic, JobCounts()
-        )
+        store = JobStore(self._database.jobs(settings.job_file))
+        tools = Tools(store, keeper, self.events, self.traffic, JobCounts())
         charges, words = Charges(ring, company.limits, monotonic), partial(self.leases.progress, awaited="the engine")
         bounds = replace(settings.job_limits, assets=settings.artifact_lifetime)
         self.jobs = company.share_jobs(Jobs(tools, works_of(engine), charges, bounds, words), self._tell_of_models)

@@ -1,24 +1,14 @@
 """Jobs, put together: for the composition root."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from contract.artifacts import Sidecar
 from contract.states import ModelStatus
 from proxy.artifacts.store import ArtifactStore
-from proxy.jobs.database import JobDatabase
 from proxy.jobs.engine import Engine
 from proxy.jobs.events import EVERYBODY, EventHub
 from proxy.jobs.job import IMAGE, VIDEO
-from proxy.jobs.postgres_jobs import PostgresJobs
-from proxy.jobs.store import JobStore
 from proxy.jobs.work import ImageWork, VideoWork, Work
-from proxy.postgres.server import PostgresServer
-
-
-def job_store(file: Path, server: PostgresServer | None = None) -> JobStore:
-    """Where jobs are kept: in the database, where there is one."""
-    return JobStore(PostgresJobs(server) if server is not None else JobDatabase(file))
 
 
 def works_of(engine: Engine) -> Mapping[str, Work]:

@@ -5,6 +5,13 @@ from typing import Protocol
 
 from proxy.jobs.database import Query
 from proxy.jobs.job import Job
+from proxy.postgres.errors import DatabaseAbsent
+
+
+class JobsElsewhere(DatabaseAbsent):
+    """Another proxy has the jobs."""
+
+    WORDS = "Another proxy runs the jobs of this database: hand in, and call off, there."
 
 
 class KeptJobs(Protocol):

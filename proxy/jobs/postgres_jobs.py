@@ -14,7 +14,7 @@ import msgspec
 from contract.jobs import JobStatus
 from proxy.jobs.database import Query
 from proxy.jobs.job import Job
-from proxy.postgres.errors import DatabaseAbsent
+from proxy.jobs.kept import JobsElsewhere
 from proxy.postgres.line import Line, Pointer, Work
 from proxy.postgres.server import PostgresServer
 from proxy.postgres.tables import make_tables
@@ -50,12 +50,6 @@ NOT_OVER = (JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value)
 
 _DECODER = msgspec.json.Decoder(Job)
 _logger = logging.getLogger("roundhouse.proxy.jobs")
-
-
-class JobsElsewhere(DatabaseAbsent):
-    """Another proxy has the jobs."""
-
-    WORDS = "Another proxy runs the jobs of this database: hand in, and call off, there."
 
 
 class PostgresJobs:

@@ -13,8 +13,7 @@ import msgspec
 from contract.errors import ApiError
 from proxy.jobs.database import Query
 from proxy.jobs.job import Job
-from proxy.jobs.kept import KeptJobs
-from proxy.jobs.postgres_jobs import JobsElsewhere
+from proxy.jobs.kept import JobsElsewhere, KeptJobs
 from proxy.postgres.errors import DatabaseAbsent, DatabaseFull
 
 T = TypeVar("T")

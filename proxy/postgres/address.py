@@ -7,17 +7,13 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from proxy.postgres.errors import SETTING
+from proxy.postgres.errors import SETTING, AddressError
 
 FORM = (
     f"{SETTING} is no address of a PostgreSQL: postgresql://USER@HOST:5432/DATABASE, with what is special in a name "
     "or a password percent-encoded. Better than in the address, a password is in ROUNDHOUSE_DATABASE_PASSWORD_FILE."
 )
 SCHEMES = ("postgresql://", "postgres://")
-
-
-class AddressError(Exception):
-    """The setting cannot be used; the text says what to write, and nothing of what was written."""
 
 
 @dataclass(frozen=True)

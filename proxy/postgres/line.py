@@ -10,7 +10,7 @@ import psycopg
 from psycopg import Cursor
 
 from proxy.on_failure import on_failure
-from proxy.postgres.errors import AGAIN, GONE, mapped
+from proxy.postgres.foreign import AGAIN, GONE, mapped
 from proxy.postgres.server import BoundedConnection, PostgresServer
 
 T = TypeVar("T")

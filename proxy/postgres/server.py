@@ -11,7 +11,8 @@ from psycopg.pq import TransactionStatus
 
 from proxy.on_failure import on_failure
 from proxy.postgres.address import PostgresAddress
-from proxy.postgres.errors import DatabaseAbsent, mapped
+from proxy.postgres.errors import DatabaseAbsent
+from proxy.postgres.foreign import mapped
 from proxy.postgres.limits import PostgresLimits
 
 T = TypeVar("T")

@@ -2,12 +2,13 @@
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.proxy.process import begin, process, serving, status_of
+from tests.proxy.process import ROOT, begin, process, serving, status_of
 from tests.proxy.world import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,23 @@ async def test_a_setting_out_of_range_is_named() -> None:
         _, text = await refused.communicate()
     assert refused.returncode == 2
     assert b"first_token" in text
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_an_address_of_a_database_that_is_none_is_refused_and_what_was_written_not_told(workers: str) -> None:
+    async with process(database_url="mysql://root:correct-horse@db/x", proxy_workers=workers) as refused:
+        _, text = await refused.communicate()
+    assert refused.returncode == 2
+    assert b"ROUNDHOUSE_DATABASE_URL is no address of a PostgreSQL" in text
+    assert b"correct-horse" not in text
+    assert b"Traceback" not in text
+
+
+@pytest.mark.parametrize("library", ["botocore", "opentelemetry.sdk", "psycopg"])
+async def test_a_library_that_no_setting_asks_for_is_not_loaded(library: str) -> None:
+    look = f"import sys, proxy.server; sys.exit({library!r} in sys.modules)"
+    looking = await asyncio.create_subprocess_exec(sys.executable, "-c", look, cwd=ROOT)
+    assert await looking.wait() == 0
 
 
 async def test_sigterm_fails_readiness_first_lets_streams_finish_and_exits_with_0(tmp_path: Path) -> None:
@@ -69,8 +87,8 @@ async def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
         writer.close()
 
 
-async def test_idle_it_has_less_than_55_mib_of_its_own(tmp_path: Path) -> None:
-    """Beside them some 25 MiB of libraries are resident, and a little more or less as the machine has cached them."""
+async def test_idle_it_has_less_than_50_mib_of_its_own(tmp_path: Path) -> None:
+    """Beside them some 20 MiB of libraries are resident, and a little more or less as the machine has cached them."""
     async with serving(tmp_path) as (started, _, _):
         memory = psutil.Process(started.pid).memory_info()
-        assert memory.rss - memory.shared < 55 * 2**20
+        assert memory.rss - memory.shared < 50 * 2**20

@@ -23,8 +23,3 @@ class PostgresSource:
 
     def open_lookup(self) -> PostgresLookup:
         return PostgresLookup(Line(self._server))
-
-
-def index_source(server: PostgresServer | None) -> PostgresSource | None:
-    """None where there is no database: the store knows where its index is then."""
-    return PostgresSource(server) if server is not None else None

@@ -1,7 +1,5 @@
 """What a bucket needs no server for: settings, credentials, the words for what a server answers."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ from proxy.artifacts.bucket.refusals import of_answer, of_connection
 from proxy.artifacts.bucket.sending import MEBIBYTE, MOST_PARTS, PART, part_size
 from proxy.artifacts.failures import BucketAway, BucketRefused, told
 from proxy.settings import Settings
-from tests.proxy.process import ROOT
 
 SECRET = "never-to-be-shown"
 KEYS = {"s3_access_key": "a-key", "s3_secret_key": SECRET}
@@ -108,8 +105,3 @@ def test_a_credentials_file_without_both_keys_is_refused_unquoted(tmp_path: Path
     with pytest.raises(BucketRefused, match="ROUNDHOUSE_S3_CREDENTIALS_FILE") as raised:
         BucketPlace("pictures", file).read_credentials()
     assert SECRET not in str(raised.value)
-
-
-def test_a_proxy_without_a_bucket_does_not_load_the_library() -> None:
-    look = "import sys, proxy.app; sys.exit('botocore' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", look], cwd=ROOT, check=False).returncode == 0

@@ -12,8 +12,8 @@ from contract.errors import ApiError
 from contract.jobs import JobStatus
 from proxy.jobs.database import JobDatabase, Query
 from proxy.jobs.job import IMAGE, VIDEO, Job, Outcome, new_id
-from proxy.jobs.kept import KeptJobs
-from proxy.jobs.postgres_jobs import JobsElsewhere, PostgresJobs
+from proxy.jobs.kept import JobsElsewhere, KeptJobs
+from proxy.jobs.postgres_jobs import PostgresJobs
 from proxy.jobs.store import JobStore
 from proxy.postgres.errors import DatabaseAbsent
 from tests.harness.postgres import Postgres, server_at

@@ -13,8 +13,8 @@ import pytest
 from psycopg import errors
 from pydantic import SecretStr
 
-from proxy.postgres.address import AddressError, PostgresAddress
-from proxy.postgres.errors import DatabaseAbsent, DatabaseFull
+from proxy.postgres.address import PostgresAddress
+from proxy.postgres.errors import AddressError, DatabaseAbsent, DatabaseFull
 from proxy.postgres.limits import PostgresLimits
 from proxy.postgres.line import Line, Pointer
 from proxy.postgres.server import PostgresServer
