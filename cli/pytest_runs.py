@@ -1,6 +1,6 @@
 """pytest in several processes side by side: those with real engines, which mostly wait, and beside them all others.
 
-Three at a time on two cores are a load under which a test that counts seconds may fail. What failed is run once more
+So many at a time on two cores are a load under which a test that counts seconds may fail. What failed is run once more
 when the machine is quiet, and told as what it is: a failure under load. What fails alone, too, is a failure.
 """
 
@@ -22,25 +22,33 @@ TESTS_FAILED = 1  # pytest's exit status; others say that it could not run
 
 @dataclass(frozen=True)
 class Run:
-    """One process of pytest. What it prints and reports, and what it remembers of failures, lies in `logs`."""
+    """One process of pytest, for the tests there whose marks are so.
+
+    What it prints and reports, and what it remembers of failures, lies in `logs`.
+    """
 
     name: str
     where: tuple[str, ...]
+    marks: str
     logs: Path
 
     @property
     def log(self) -> Path:
-        return self.logs / f"tests-{self.name}.log"
+        return self.logs / f"{self._stem}.log"
 
     @property
     def report(self) -> Path:
         """JUnit's XML."""
-        return self.logs / f"tests-{self.name}.xml"
+        return self.logs / f"{self._stem}.xml"
 
     @property
     def second_report(self) -> Path:
         """That of the tests which were run once more."""
-        return self.logs / f"tests-{self.name}-again.xml"
+        return self.logs / f"{self._stem}-again.xml"
+
+    @property
+    def _stem(self) -> str:
+        return f"tests-{self.name.replace(' ', '-')}"
 
     def clear(self) -> None:
         """There is a folder for its files, with none of an earlier run in it."""
@@ -48,9 +56,10 @@ class Run:
         for file in (self.log, self.report, self.second_report):
             file.unlink(missing_ok=True)
 
-    def command(self, marks: str, report: Path) -> tuple[str, ...]:
-        memory = f"cache_dir={self.logs.resolve() / f'pytest-{self.name}'}"
-        return (sys.executable, "-m", "pytest", "-v", f"--junitxml={report}", "-o", memory, "-m", marks, *self.where)
+    def command(self, report: Path) -> tuple[str, ...]:
+        which = ("-m", self.marks, *self.where)
+        memory = f"cache_dir={self.logs.resolve() / f'memory-of-{self._stem}'}"
+        return (sys.executable, "-m", "pytest", "-v", f"--junitxml={report}", "-o", memory, *which)
 
 
 @dataclass(frozen=True)
@@ -62,30 +71,31 @@ class Running:
 
 
 @contextmanager
-def begun(runs: Sequence[Run], marks: str) -> Iterator[Sequence[Running]]:
-    """Those runs, under way. They end with what stands inside only where that fails."""
-    with ExitStack() as stack:
-        running = [Running(run, stack.enter_context(_logged(run, marks))) for run in runs]
-        try:
-            yield running
-        except BaseException:
-            for each in running:
-                each.process.terminate()
-            raise
+def begun(run: Run) -> Iterator[Running]:
+    """It is under way, and ends with what stands inside only where that fails."""
+    run.clear()
+    with (
+        run.log.open("wb") as log,
+        _pytest((*run.command(run.report), *SLOWEST), log) as process,
+        ExitStack() as on_failure,
+    ):
+        on_failure.callback(process.terminate)
+        yield Running(run, process)
+        on_failure.pop_all()
 
 
-def run_together(first: Run, beside: Sequence[Running], marks: str) -> int:
+def run_together(first: Run, beside: Sequence[Running]) -> int:
     """`first` prints as it goes, the others' output comes at its end -> the first exit status that is not 0."""
     first.clear()
-    with _pytest((*first.command(marks, first.report), *SLOWEST)) as process:
+    with _pytest((*first.command(first.report), *SLOWEST)) as process:
         codes = [process.wait()]
-    print(f"waiting for the tests without engines: {', '.join(each.run.name for each in beside)}", flush=True)
+    print(f"waiting for the tests beside: {', '.join(each.run.name for each in beside)}", flush=True)
     codes += [each.process.wait() for each in beside]
     for each in beside:
         sys.stdout.write(each.run.log.read_text(errors="replace"))
     sys.stdout.flush()
     runs = (first, *(each.run for each in beside))
-    return next(filter(None, [_again(run, marks, code) for run, code in zip(runs, codes, strict=True)]), 0)
+    return next(filter(None, [_again(run, code) for run, code in zip(runs, codes, strict=True)]), 0)
 
 
 def told(runs: Sequence[Run]) -> str:
@@ -95,21 +105,14 @@ def told(runs: Sequence[Run]) -> str:
     return retell(reports)
 
 
-def _again(run: Run, marks: str, code: int) -> int:
+def _again(run: Run, code: int) -> int:
     """The exit status of a run, after the few tests that failed in it have had the machine for themselves."""
     if code != TESTS_FAILED or not 0 < count_failures(run.report) <= FEW:
         return code
     print(f"what failed in {run.name} is run once more, with nothing beside it", flush=True)
     failed = ("--last-failed", "--last-failed-no-failures=none")
-    with _pytest((*run.command(marks, run.second_report), *failed)) as process:
+    with _pytest((*run.command(run.second_report), *failed)) as process:
         return process.wait()
-
-
-@contextmanager
-def _logged(run: Run, marks: str) -> Iterator[subprocess.Popen[bytes]]:
-    run.clear()
-    with run.log.open("wb") as log, _pytest((*run.command(marks, run.report), *SLOWEST), log) as process:
-        yield process
 
 
 def _pytest(command: Sequence[str], log: BinaryIO | None = None) -> subprocess.Popen[bytes]:

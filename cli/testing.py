@@ -30,28 +30,34 @@ ENGINE_CODE = (
 HARNESS = "tests.harness.docker_engine"
 ENGINES = "tests/integration"
 PROXY = "tests/proxy"
-RUNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"engines": (ENGINES,), "proxy": (PROXY,), "others": ("tests", f"--ignore={ENGINES}", f"--ignore={PROXY}")}
+# Where the tests of a run are, and what besides the scope their marks have to be.
+RUNS: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
+    {
+        "proxy": ((PROXY,), ""),
+        "engines as processes": ((ENGINES,), " and not docker"),
+        "others": (("tests", f"--ignore={ENGINES}", f"--ignore={PROXY}"), ""),
+        "engines in containers": ((ENGINES,), " and docker"),
+    }
 )
-SCOPES = {"": "not long", "long": "long or not long"}
+SCOPES = {"": "not long", "long": "(long or not long)"}
 
 
 def run(settings: CliSettings, steps: Steps, scope: str) -> int:
     """pytest's exit status; what failed is the last that is printed. Raises Failure when a step before it does."""
     if scope not in SCOPES:
         raise Failure(f"there is no scope '{scope}'", "Run ./setup.sh test or ./setup.sh test long")
-    marks = SCOPES[scope]
     logs = settings.path(settings.run_dir) / "logs"
-    engines, proxy, others = (Run(name, where, logs) for name, where in RUNS.items())
+    runs = tuple(Run(name, where, SCOPES[scope] + only, logs) for name, (where, only) in RUNS.items())
+    proxy, processes, others, containers = runs
+    # Each begins as soon as there is what it needs: it takes a quarter of an hour to have all.
     prepare_programs(steps)
-    # The proxy's tests need no more than that, so they do not wait for the rest.
-    with begun((proxy,), marks) as early:
+    with begun(proxy) as first:
         prepare_engines(settings, steps)
-        with _docker(steps):
+        with begun(processes) as second, _docker(steps):
             check(settings, steps)
-            with begun((others,), marks) as late:
-                code = run_together(engines, (*early, *late), marks)
-    print(told((engines, proxy, others)), flush=True)
+            with begun(others) as third:
+                code = run_together(containers, (first, second, third))
+    print(told(runs), flush=True)
     return code
 
 

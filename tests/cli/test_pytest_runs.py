@@ -26,7 +26,7 @@ def made(folder: Path, name: str, code: str) -> Run:
     where = folder / name
     where.mkdir()
     (where / f"test_{name}.py").write_text(code)
-    return Run(name, (str(where),), folder / "logs")
+    return Run(name, (str(where),), "not long", folder / "logs")
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,15 @@ def test_what_failed_is_run_once_more_alone_and_told_whatever_becomes_of_it(
     tmp_path: Path, code: str, status: int, last_words: list[str]
 ) -> None:
     run = made(tmp_path, "those", code)
-    assert run_together(run, (), "not long") == status
+    assert run_together(run, ()) == status
     end = told((run,))
     assert [words for words in last_words if words not in end] == []
     assert run.second_report.exists() == ("once more" in "".join(last_words))
 
 
 def both(first: Run, second: Run) -> int:
-    with begun((second,), "not long") as running:
-        return run_together(first, running, "not long")
+    with begun(second) as running:
+        return run_together(first, (running,))
 
 
 def test_the_first_status_that_is_not_good_is_all_of_theirs_and_nothing_of_an_earlier_run_is_told(
@@ -70,6 +70,6 @@ def test_the_first_status_that_is_not_good_is_all_of_theirs_and_nothing_of_an_ea
 
 def test_runs_that_have_begun_end_with_a_preparation_that_fails(tmp_path: Path) -> None:
     endless = made(tmp_path, "endless", "import time\ndef test_endless(): time.sleep(600)\n")
-    with pytest.raises(Failure), begun((endless,), "not long") as running:
+    with pytest.raises(Failure), begun(endless) as running:
         raise Failure("the images cannot be built", "Look into the log.")
-    assert running[0].process.wait(10) == -signal.SIGTERM
+    assert running.process.wait(10) == -signal.SIGTERM
