@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterator
-from contextlib import suppress
-from functools import partial
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final
 
@@ -14,7 +13,6 @@ from proxy.gateway.keeping import TellKeep
 from proxy.gateway.lease import Lease, OpenStream
 from proxy.gateway.limits import LeaseLimits
 from proxy.gateway.upstream import Address
-from proxy.on_failure import on_failure
 
 ASK_SECONDS: Final = 1.0  # the manager says within this how a model stands; a ready one takes it a few milliseconds
 
@@ -102,14 +100,17 @@ class Hold:
     async def _await_place(self, place: asyncio.Future[Address]) -> Address:
         longest = self._leases.longest_wait
         bound = longest if self._wait is None else min(self._wait, longest)
-        with on_failure(partial(self._lease.leave, self)):
+        with ExitStack() as on_failure:
+            on_failure.callback(self._lease.leave, self)
             if self._wait is not None and bound < ASK_SECONDS:
                 await self._ask()
             try:
                 async with asyncio.timeout(bound):
-                    return await place
+                    address = await place
             except TimeoutError as error:
                 raise self._waited(bound) from error
+            on_failure.pop_all()
+        return address
 
     async def _ask(self) -> None:
         """Until it is known how the model stands: one that is ready must not look cold for want of a question."""

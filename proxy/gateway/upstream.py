@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -14,7 +15,6 @@ from proxy.gateway.asgi import DONE
 from proxy.gateway.connection import Connection
 from proxy.gateway.outbox import Outbox
 from proxy.gateway.upstream_errors import NotSent
-from proxy.on_failure import on_failure
 
 HALF_OPEN_SECONDS: Final = 15  # unacknowledged for so long, and the kernel calls a connection dead
 
@@ -174,11 +174,14 @@ async def _connect(loop: asyncio.AbstractEventLoop, make: Callable[[], Connectio
     if not address.near:
         return (await loop.create_connection(make, address.host, address.port))[1]
     link = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
-    with on_failure(link.close):
+    with ExitStack() as on_failure:
+        on_failure.callback(link.close)
         link.setblocking(False)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
         await loop.sock_connect(link, (address.host, address.port))
-        return (await loop.create_connection(make, sock=link))[1]
+        made = (await loop.create_connection(make, sock=link))[1]
+        on_failure.pop_all()
+    return made
 
 
 def _find_half_open(connection: Connection) -> None:
