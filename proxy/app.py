@@ -64,7 +64,6 @@ class Proxy:
     def __init__(self, settings: Settings, share: Share | None = None) -> None:
         self.pool = Pool(PoolLimits())
         self._tracing = make_tracing(settings.traces_to, settings.otlp_service)
-        self._database = make_database(settings.database_url, settings.database_password_file)
         self.traffic = Traffic()
         watch, meter = ModelWatch(), self._tracing.meter()
         manager = self._build_leases(settings, watch)
@@ -127,6 +126,7 @@ class Proxy:
         limits, signatures = settings.media_limits, Signatures()
         decoder = Decoder(limits)
         self.media = Media(Fetcher(limits, resolve, Dialler()), decoder, limits)
+        self._database = make_database(settings.database_url, settings.database_password_file)
         place, bounds = settings.artifacts_dir, settings.store_limits
         folder, source = make_folder(place, settings.bucket_place), self._database.index_source()
         self.artifacts = ArtifactStore(place, bounds, signatures, decoder, folder=folder, source=source)
