@@ -23,7 +23,7 @@ py -3 -m venv .venv || exit /b 1
 :packages
 echo ..    packages of %LOCK% into .venv
 "%PYTHON%" -m pip --quiet --disable-pip-version-check install --require-hashes -r images\uv.txt && ^
-.venv\Scripts\uv.exe --quiet pip install --python "%PYTHON%" --require-hashes -r "%LOCK%"
+.venv\Scripts\uv.exe --quiet pip install --compile-bytecode --python "%PYTHON%" --require-hashes -r "%LOCK%"
 if errorlevel 1 (
     echo FAIL  the packages of %LOCK% could not be installed 1>&2
     echo       The reason stands above. Check the network and run setup.cmd again. 1>&2

@@ -46,7 +46,7 @@ install_packages() {
     [ -x $python ] && $python -c '' 2>/dev/null || make_environment
     say "..    packages of $lock into .venv"
     $python -m pip --quiet --disable-pip-version-check install --require-hashes -r images/uv.txt &&
-        .venv/bin/uv --quiet pip install --python $python --require-hashes -r "$lock" ||
+        .venv/bin/uv --quiet pip install --compile-bytecode --python $python --require-hashes -r "$lock" ||
         fail "the packages of $lock could not be installed" \
             'The reason stands above. Check the network and run ./setup.sh again: it goes on where it stopped.'
     # The development lock holds all of the other one; a test keeps it so.

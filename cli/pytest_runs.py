@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cli.retelling import count_failures, retell
-from cli.settings import REPOSITORY, environment
+from cli.settings import REPOSITORY, environment, without
 
 SLOWEST = ("--durations=30", "--durations-min=3")  # so that whoever waits for the suite sees what for
 FEW = 10  # failures of a run: with more of them it is not the load
@@ -118,6 +118,6 @@ def _again(run: Run, code: int) -> int:
 def _pytest(command: Sequence[str], log: BinaryIO | None = None) -> subprocess.Popen[bytes]:
     """Started. What it prints goes to the log, or is printed."""
     stderr = subprocess.STDOUT if log is not None else None
-    return subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=stderr
-    )
+    # Of the many programs that tests start, only the first is to compile our modules, whatever this machine is set to.
+    env = without(environment(), "PYTHONDONTWRITEBYTECODE")
+    return subprocess.Popen(command, cwd=REPOSITORY, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=stderr)
