@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.lease import Failed, Ready
+from contract.states import ModelState
 from manager.fixed import Fixed
 from manager.scheduling.stall import Rules
-from tests.manager.bench import fixed
+from tests.manager.bench import Bench, fixed
 from tests.manager.test_model_checked import BOXES, KINDS, NAMES
 from tests.manager.world import WatchedLease, World
 
@@ -57,3 +58,21 @@ def test_who_waits_is_served_after_one_turn_of_each_other_model_at_most(
                 del since[lease]
             else:
                 assert world.now - opened <= ONE_TURN * len(models), f"{lease} waits since {opened}: {world.supervisor}"
+
+
+def test_a_small_model_does_not_wait_behind_a_large_one_for_which_another_device_is_made_free() -> None:
+    either = (("cuda:0",), ("cuda:1",))
+    models = (
+        fixed("big", 9, either),
+        fixed("hog", 9, (("cuda:0",),)),
+        fixed("half", 5, (("cuda:1",),)),
+        fixed("small", 3, either),
+    )
+    bench = Bench(*models, devices={"cuda:0": 10, "cuda:1": 10, "cpu": 10})
+    bench.serving("hog")
+    bench.serving("half")
+    bench.pass_time(30)
+    bench.open("big")
+    bench.open("small")
+    assert bench.state("hog") is ModelState.DRAINING
+    assert bench.effects.launched == ["hog", "half", "small"]

@@ -104,3 +104,17 @@ async def test_a_sight_that_fails_is_told_once_and_repeated(caplog: pytest.LogCa
         assert await posted.get() == MemorySeen(4.0, (device(7),))
     told = [record.getMessage() for record in caplog.records]
     assert told == ["the devices' memory cannot be read: [Errno 24] Too many open files"]
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_a_sight_that_is_called_off_just_as_it_is_asked_to_look_ends(steps: int) -> None:
+    sight = Sight(lambda seen: None, count(1.0).__next__, lambda: (), interval=NEVER, pause=0)
+    watching = asyncio.create_task(sight.run())
+    await asyncio.sleep(0.05)
+    sight.look()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    watching.cancel()
+    done, _ = await asyncio.wait({watching}, timeout=5)
+    watching.cancel()
+    assert done, "a shutdown would wait for it for ever"
