@@ -1,78 +1,20 @@
-"""What a listing's address asks for, held to what there is."""
-
-import math
-from collections.abc import Collection
-from urllib.parse import parse_qsl
+"""What the address of a listing of artifacts asks for."""
 
 from contract.artifacts import ArtifactKind
-from contract.errors import ApiError
 from proxy.artifacts.facts import MOST_PER_PAGE, PAGE, Query
+from proxy.endpoints._parameters import Parameters, wrong_value
 from proxy.gateway.asgi import Scope
 from proxy.openapi.artifacts import FILTERS
 from proxy.openapi.content import names_of
 
 KNOWN = names_of(FILTERS)
-LONGEST = 1024  # characters of a value
-
-
-class Parameters:
-    """An address's query, of which only `known` names are good. Raises ApiError (400), as every method does."""
-
-    def __init__(self, scope: Scope, known: Collection[str]) -> None:
-        self._values: dict[str, str] = {}
-        for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
-            if name not in known:
-                message = f"There is no parameter '{name[:64]}'; there are: {', '.join(sorted(known))}."
-                raise ApiError(400, "unknown_parameter", message, param=name[:64])
-            if name in self._values:
-                value = f"{self._values[name]},{value}"  # noqa: PLW2901
-            self._values[name] = value
-            if not 1 <= len(value) <= LONGEST:
-                raise wrong_value(name, f"is a text of 1 to {LONGEST} characters; leave it out if there is none")
-
-    def text(self, name: str) -> str | None:
-        return self._values.get(name)
-
-    def number(self, name: str) -> float | None:
-        """Seconds since 1970."""
-        text = self.text(name)
-        if text is None:
-            return None
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise wrong_value(name, "is a number of seconds since 1970") from error
-        if not (math.isfinite(value) and 0 <= value < 1e12):
-            raise wrong_value(name, "is a number of seconds since 1970")
-        return value
-
-    def whole(self, name: str, default: int, most: int) -> int:
-        """From 1 to `most`."""
-        text = self.text(name)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= most):
-            raise wrong_value(name, f"is a whole number from 1 to {most}")
-        return int(text)
-
-    def is_oldest_first(self) -> bool:
-        order = self.text("order") or "desc"
-        if order not in {"asc", "desc"}:
-            raise wrong_value("order", "is asc or desc")
-        return order == "asc"
-
-    def kinds(self) -> tuple[ArtifactKind, ...]:
-        try:
-            return tuple(map(ArtifactKind, filter(None, (self.text("kind") or "").split(","))))
-        except ValueError as error:
-            raise wrong_value("kind", f"is one of: {', '.join(ArtifactKind)}") from error
 
 
 def query_of(scope: Scope) -> Query:
     """A listing's address -> what is wanted. Raises ApiError (400)."""
     given = Parameters(scope, KNOWN)
     return Query(
-        kinds=given.kinds(),
+        kinds=_kinds(given),
         model=given.text("model"),
         text=given.text("q"),
         since=given.number("since"),
@@ -84,5 +26,8 @@ def query_of(scope: Scope) -> Query:
     )
 
 
-def wrong_value(name: str, what: str) -> ApiError:
-    return ApiError(400, "invalid_value", f"'{name}' {what}.", param=name)
+def _kinds(given: Parameters) -> tuple[ArtifactKind, ...]:
+    try:
+        return tuple(map(ArtifactKind, filter(None, (given.text("kind") or "").split(","))))
+    except ValueError as error:
+        raise wrong_value("kind", f"is one of: {', '.join(ArtifactKind)}") from error

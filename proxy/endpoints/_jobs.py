@@ -1,7 +1,6 @@
 """Jobs as they are told, one or many, and found by their path."""
 
 import re
-from collections.abc import Mapping
 from functools import partial
 
 from pydantic import BaseModel
@@ -9,22 +8,23 @@ from pydantic import BaseModel
 from contract.errors import ApiError
 from proxy.access.admission import owner_of
 from proxy.endpoints._artifact_view import Addresses
-from proxy.endpoints._query import query_of, text_in
+from proxy.endpoints._parameters import Parameters, wrong_value
 from proxy.gateway.asgi import RawHeaders, Scope, Send, respond
 from proxy.jobs.database import Query
 from proxy.jobs.job import ID_PATTERN
 from proxy.jobs.reception import Reception
 from proxy.jobs.standing import Told
 from proxy.jobs.wire import header_of, page_of, view_of
-from proxy.openapi.jobs import MOST_PER_PAGE, PAGE
+from proxy.openapi.content import names_of
+from proxy.openapi.jobs import LISTING, MOST_PER_PAGE, PAGE
 from proxy.router import REST
 from proxy.services import Services
 
 JSON = b"application/json"
 POLL = b"openai-poll-after-ms"
+KNOWN = names_of(LISTING)
 
 _ID = re.compile(ID_PATTERN)
-_NUMBER = re.compile("[0-9]{1,9}")
 
 
 class JobTeller:
@@ -70,29 +70,9 @@ def nothing_at(scope: Scope) -> ApiError:
 
 
 def _page_asked(scope: Scope, kind: str | None) -> Query:
-    """A listing's query string. Raises ApiError (400), also for a value that is empty."""
-    query = query_of(scope)
-    return Query(kind, _after(query), _limit(query), _is_oldest_first(query))
-
-
-def _after(query: Mapping[str, list[str]]) -> str | None:
-    after = text_in(query, "after")
+    """A listing's address. Raises ApiError (400)."""
+    given = Parameters(scope, KNOWN)
+    after = given.text("after")
     if after is not None and not _ID.fullmatch(after):
-        raise ApiError(400, "invalid_value", "'after' is the id of the last one that you saw.", param="after")
-    return after
-
-
-def _limit(query: Mapping[str, list[str]]) -> int:
-    limit = text_in(query, "limit")
-    if limit is None:
-        return PAGE
-    if not _NUMBER.fullmatch(limit) or not 0 < int(limit) <= MOST_PER_PAGE:
-        raise ApiError(400, "invalid_value", f"'limit' is a number from 1 to {MOST_PER_PAGE}.", param="limit")
-    return int(limit)
-
-
-def _is_oldest_first(query: Mapping[str, list[str]]) -> bool:
-    order = text_in(query, "order")
-    if order not in {None, "asc", "desc"}:
-        raise ApiError(400, "invalid_value", "'order' is asc or desc.", param="order")
-    return order == "asc"
+        raise wrong_value("after", "is the id of the last one that you saw")
+    return Query(kind, after, given.whole("limit", PAGE, MOST_PER_PAGE), given.is_oldest_first())

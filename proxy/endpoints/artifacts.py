@@ -9,10 +9,11 @@ from proxy.access.admission import owner_of
 from proxy.access.signed import SIGNED
 from proxy.artifacts.facts import Entry, Facts
 from proxy.artifacts.store import ArtifactStore
-from proxy.endpoints._artifact_query import query_of, wrong_value
+from proxy.endpoints._artifact_query import query_of
 from proxy.endpoints._artifact_view import ARTIFACTS, Addresses
 from proxy.endpoints._content import INERT, picture_type, send_content
 from proxy.endpoints._export import Export
+from proxy.endpoints._parameters import wrong_value
 from proxy.endpoints._reproduction import Reproduction
 from proxy.endpoints._upload_form import UploadForm
 from proxy.gateway.asgi import Receive, Scope, Send, respond, respond_json

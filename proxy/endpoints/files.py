@@ -8,8 +8,8 @@ from proxy.access.admission import owner_of
 from proxy.artifacts.facts import MOST_PER_PAGE, Facts, Query
 from proxy.artifacts.failures import not_found
 from proxy.artifacts.store import ArtifactStore
-from proxy.endpoints._artifact_query import Parameters, wrong_value
 from proxy.endpoints._content import send_content
+from proxy.endpoints._parameters import Parameters, wrong_value
 from proxy.endpoints._upload_form import UploadForm
 from proxy.gateway.asgi import Receive, Scope, Send, respond_json
 from proxy.openapi.content import names_of

@@ -71,7 +71,7 @@ async def test_the_listing_has_pages_newest_first_and_ends(tmp_path: Path) -> No
         assert [video.id for video in page.data] == [made[1], made[0]]
 
 
-WRONG = ("limit=0", "limit=101", "limit=x", "limit=0000010000", "order=up", "after=../etc")
+WRONG = ("status=completed", "limit=0", "limit=101", "limit=x", "limit=0000010000", "order=up", "after=../etc")
 EMPTY = ("limit=", "limit", "order=", "after=")
 TWICE = ("limit=2&limit=2", "order=asc&order=", "after=&after=")
 
